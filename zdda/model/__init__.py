@@ -1,0 +1,1 @@
+"""The archive's vocabulary: identifiers, clock, states and rules that several rooms share. Standard library only."""

@@ -1,0 +1,51 @@
+"""One byte form for each JSON value: whatever is hashed, sealed or bound as JSON is written by this.
+
+RFC 8785 restricted to objects, arrays, strings, integers, booleans and null: members sorted by UTF-16
+code units, no white space, no floating-point numbers, UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+type_error = "canonical JSON holds objects, arrays, strings, integers, booleans and null"
+
+
+def canonical_json(value: object) -> bytes:
+    """Raises ``ValueError`` for anything but the types named above."""
+    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+
+
+def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:
+    """Reads JSON, refusing duplicate members, NaN and more than ``limit`` bytes; raises ``ValueError``."""
+    if len(data) > limit:
+        raise ValueError(f"JSON is over {limit} bytes")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
+
+
+def _ordered(value: object) -> object:
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value):
+            raise ValueError(type_error)
+        return {key: _ordered(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    if isinstance(value, str) or value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [_ordered(item) for item in value]
+    raise ValueError(type_error)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise ValueError("a JSON object names a member twice")
+    return result
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"JSON has no {name}")
