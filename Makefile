@@ -1,0 +1,37 @@
+# Two commands: `make run` shows the archive at its main job, `make test` shows that it holds.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help setup run test check unit campaign-crash benchmarks lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+$(VENV)/.installed: requirements-dev.lock pyproject.toml deploy/setup.sh
+	@PYTHON=$(PYTHON) deploy/setup.sh $(VENV)
+
+setup: $(VENV)/.installed ## the virtual environment with the locked dependencies
+
+run: setup ## an archive with a demonstration authority; ONCE=1 ends after the show
+	@$(BIN)/zdda demonstrate --folder .run $(if $(ONCE),--once)
+
+test: setup ## everything, system packages included (as root)
+	@deploy/test.sh
+
+check: setup ## format, lint, layers and types only
+	@deploy/check.sh
+
+campaign-crash: setup ## 500 kill -9 under load; resumable, at most 60 minutes
+	@$(BIN)/python -m tests.crash.campaign --kills 500 --journal .run/campaign-crash
+
+benchmarks: setup ## the figures of benchmarks/README.md
+	@$(BIN)/python -m benchmarks
+
+lock: ## renew the lock files from pyproject.toml
+	@deploy/lock.sh $(VENV)
+
+clean: ## remove what the commands made here
+	@if [ -d .run ]; then chattr -R -i .run 2>/dev/null || true; fi
+	rm -rf .run $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
