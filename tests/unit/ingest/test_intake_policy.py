@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from zdda.ingest.intake_policy import Standing, decide, worst_of
+from zdda.model.retention import IntakePolicy, OnVerdict
+
+DEFAULT = IntakePolicy()
+
+
+@pytest.mark.parametrize(
+    ("standing", "action"),
+    [
+        (Standing.TOTAL_PASSED, OnVerdict.ACCEPT),
+        (Standing.NO_SIGNATURE, OnVerdict.ACCEPT),
+        (Standing.INDETERMINATE, OnVerdict.FLAG),
+        (Standing.NOT_VALIDATED, OnVerdict.FLAG),
+        (Standing.TOTAL_FAILED, OnVerdict.REJECT),
+    ],
+)
+def test_the_default_policy(standing: Standing, action: OnVerdict) -> None:
+    assert decide([standing], DEFAULT).action is action
+
+
+def test_the_strictest_action_wins_whichever_document_it_comes_from() -> None:
+    strict = IntakePolicy(no_signature=OnVerdict.REJECT)
+    decision = decide([Standing.NO_SIGNATURE, Standing.INDETERMINATE], strict)
+    assert decision.action is OnVerdict.REJECT
+    assert decision.worst is Standing.INDETERMINATE
+
+
+def test_what_was_not_validated_never_counts_as_passed() -> None:
+    assert worst_of([Standing.TOTAL_PASSED, Standing.NOT_VALIDATED]) is Standing.NOT_VALIDATED
+
+
+def test_a_deposit_without_documents_has_no_verdict() -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        worst_of([])

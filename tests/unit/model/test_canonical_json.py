@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from zdda.model.canonical_json import canonical_json, parse_json
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_writing_what_was_read_gives_the_same_bytes(value: object) -> None:
+    data = canonical_json(value)
+    assert parse_json(data) == value
+    assert canonical_json(parse_json(data)) == data
+
+
+def test_members_are_sorted_by_utf_16_code_units() -> None:
+    assert (
+        canonical_json({"\ue000": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ue000":1}'.encode()
+    )
+
+
+@pytest.mark.parametrize("value", [1.5, float("nan"), b"x", {1: 2}, {"a": object()}, "\ud800"])
+def test_what_has_no_canonical_form_is_refused(value: object) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - UnicodeEncodeError for the lone surrogate
+        canonical_json(value)
+
+
+@pytest.mark.parametrize("data", [b'{"a":1,"a":2}', b"[NaN]", b"[Infinity]", b"\xff", b"", b"[" * 100_000])
+def test_ambiguous_or_broken_json_is_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        parse_json(data)
+
+
+def test_json_over_the_limit_is_refused_unread() -> None:
+    with pytest.raises(ValueError, match="over 3 bytes"):
+        parse_json(b"[1] ", limit=3)
