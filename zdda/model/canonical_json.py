@@ -15,9 +15,7 @@ type_error = "canonical JSON holds objects, arrays, strings, integers, booleans 
 
 def canonical_json(value: object) -> bytes:
     """Raises ``ValueError`` for anything but the types named above."""
-    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode(
-        "utf-8"
-    )
+    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
 def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:

@@ -26,9 +26,7 @@ def new_identifier(clock: Clock, entropy: Entropy) -> UUID:
     """A UUID version 7 (RFC 9562 clause 5.7): 48 bits of milliseconds, 74 random bits; ordered by time."""
     milliseconds = int(clock.now().timestamp() * 1000) & ((1 << 48) - 1)
     random = int.from_bytes(entropy(10))
-    value = (
-        milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)
-    )
+    value = milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & ((1 << 62) - 1)
     return UUID(int=value)
 
 

@@ -36,6 +36,4 @@ class ObjectName:
 
     def associated_data(self) -> bytes:
         """The AAD of the object's encryption: ``zdda/1|tenant|package|kind|sequence`` in ASCII."""
-        return f"zdda/{FORMAT_VERSION}|{self.tenant}|{self.package}|{self.kind}|{self.sequence}".encode(
-            "ascii"
-        )
+        return f"zdda/{FORMAT_VERSION}|{self.tenant}|{self.package}|{self.kind}|{self.sequence}".encode("ascii")

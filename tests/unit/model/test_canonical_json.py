@@ -24,9 +24,7 @@ def test_writing_what_was_read_gives_the_same_bytes(value: object) -> None:
 
 
 def test_members_are_sorted_by_utf_16_code_units() -> None:
-    assert (
-        canonical_json({"\ue000": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ue000":1}'.encode()
-    )
+    assert canonical_json({"\ue000": 1, "\U0001f600": 2, "a": 3}) == '{"a":3,"\U0001f600":2,"\ue000":1}'.encode()
 
 
 @pytest.mark.parametrize("value", [1.5, float("nan"), b"x", {1: 2}, {"a": object()}, "\ud800"])

@@ -41,9 +41,7 @@ def test_an_address_survives_its_text(digest: bytes) -> None:
     assert ContentAddress.parse(str(address)) == address
 
 
-@pytest.mark.parametrize(
-    "text", ["", "sha256:", "sha256:" + "A" * 64, "sha512:" + "0" * 64, "sha256:" + "0" * 65]
-)
+@pytest.mark.parametrize("text", ["", "sha256:", "sha256:" + "A" * 64, "sha512:" + "0" * 64, "sha256:" + "0" * 65])
 def test_a_bad_address_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="address"):
         ContentAddress.parse(text)

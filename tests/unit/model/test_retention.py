@@ -8,9 +8,7 @@ from zdda.model.deposit import FINAL, NEXT, DepositState
 from zdda.model.retention import DisposalMark, RetentionClass, retain_until
 
 
-@pytest.mark.parametrize(
-    "day", [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, 23, 59, tzinfo=UTC)]
-)
+@pytest.mark.parametrize("day", [datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 12, 31, 23, 59, tzinfo=UTC)])
 def test_a_period_runs_from_the_first_of_january_after(day: datetime) -> None:
     assert retain_until(RetentionClass("report", DisposalMark.S, 5), day) == datetime(2032, 1, 1, tzinfo=UTC)
 
