@@ -16,7 +16,7 @@ class Clock(Protocol):
 class Entropy(Protocol):
     """Gives ``n`` unpredictable bytes."""
 
-    def __call__(self, n: int) -> bytes: ...
+    def __call__(self, n: int, /) -> bytes: ...
 
 
 class SystemClock:
