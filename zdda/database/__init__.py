@@ -1,0 +1,1 @@
+"""Engines, tenant-bound transactions and migrations; SQLite and PostgreSQL alike."""

@@ -1,0 +1,87 @@
+"""Engines for SQLite (one machine) and PostgreSQL (many), with the durability that acknowledgements rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
+
+from zdda.model.errors import InvalidInput, Unavailable
+
+_READ = "zdda_read"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer, or stayed locked for longer than its busy timeout."""
+
+    code = "database-unavailable"
+
+
+def open_engine(url: str) -> Engine:
+    """Opens ``sqlite:///PATH`` or ``postgresql+psycopg://…``; raises ``InvalidInput`` for any other database.
+
+    SQLite runs in WAL with ``synchronous=FULL``: a commit that returned is on disk. Writers begin with
+    ``BEGIN IMMEDIATE``, so that no transaction fails half-way for want of the write lock.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, pool_size=32, max_overflow=32, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True)
+    raise InvalidInput("the database is neither SQLite nor PostgreSQL")
+
+
+@contextmanager
+def write(engine: Engine) -> Iterator[Connection]:
+    """One write transaction: committed when the block ends, rolled back when it raises."""
+    with _answering(), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def read(engine: Engine) -> Iterator[Connection]:
+    """One read transaction that never waits for a writer."""
+    with _answering(), engine.connect().execution_options(**{_READ: True}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        raise DatabaseUnavailable("the database does not answer") from error
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN follows, not the driver's
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "busy_timeout=15000",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    reading = connection.get_execution_options().get(_READ, False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def answers(engine: Engine) -> bool:
+    """Whether the database answers a trivial question; never raises for its absence."""
+    try:
+        with read(engine) as connection:
+            connection.execute(text("SELECT 1"))
+    except DatabaseUnavailable:
+        return False
+    return True
