@@ -1,0 +1,1 @@
+"""Data Management of OAIS: deposits on their way, packages, evidence. A view: the stores hold the truth of it."""

@@ -1,0 +1,222 @@
+"""Deposits on their way: rows, documents, history. The state in the row is the truth; everything else is a doorbell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from zdda.catalog.leasing import Lease, Leased
+from zdda.catalog.tables import deposit_documents, deposit_history, deposits, packages
+from zdda.database.session import Transaction
+from zdda.model.deposit import NEXT, DepositState
+from zdda.model.errors import Conflict, NotFound
+from zdda.model.submission import DocumentDescription, ExternalId
+
+LEASED = Leased(deposits, deposits.c.deposit_id)
+
+
+class IdempotencyKeyTaken(Conflict):
+    """Another request with the same account and key has just been written."""
+
+    code = "idempotency-key-in-flight"
+
+
+class ExternalIdTaken(Conflict):
+    """The producer has already deposited something of this name."""
+
+    code = "external-id-taken"
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeposit:
+    """A deposit as its reception fixes it: nothing in it is ever made again."""
+
+    deposit_id: UUID
+    package_id: UUID
+    account: str
+    correlation_id: str
+    idempotency_key: str | None
+    request_digest: bytes
+    external_id: ExternalId | None
+    received_at: datetime
+    wrapped_data_key: bytes
+    generation: int
+    metadata: bytes
+    retention_class: str
+    mark: str
+    years: int
+    retain_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SpooledDocument:
+    """A received document and where its ciphertext lies in the spool."""
+
+    description: DocumentDescription
+    content_id: bytes
+    spool_file: str
+
+
+def insert_deposit(tx: Transaction, deposit: NewDeposit, documents: Sequence[SpooledDocument]) -> None:
+    """Writes a deposit in state ``received``.
+
+    Raises ``IdempotencyKeyTaken`` or ``ExternalIdTaken`` where another deposit or package holds the name.
+    """
+    external = deposit.external_id
+    if external is not None and _external_id_known(tx, external):
+        raise ExternalIdTaken("this external id belongs to another deposit of the producer")
+    values = {name: getattr(deposit, name) for name in NewDeposit.__dataclass_fields__ if name not in ("external_id",)}
+    try:
+        tx.execute(
+            insert(deposits).values(
+                tenant_id=tx.tenant,
+                state=DepositState.RECEIVED,
+                lease_epoch=0,
+                attempts=0,
+                flagged=False,
+                producer=external.producer if external else None,
+                external_id=external.id if external else None,
+                **values,
+            )
+        )
+    except IntegrityError as error:
+        # which of the unique keys gave way is told apart without parsing a driver's message
+        if deposit.idempotency_key is not None:
+            raise IdempotencyKeyTaken("a request with this idempotency key is being received") from error
+        raise ExternalIdTaken("this external id belongs to another deposit of the producer") from error
+    tx.execute(
+        insert(deposit_documents),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "deposit_id": deposit.deposit_id,
+                "content_id": document.content_id,
+                "spool_file": document.spool_file,
+                **{name: getattr(document.description, name) for name in DocumentDescription.__dataclass_fields__},
+            }
+            for document in documents
+        ],
+    )
+    _write_history(tx, deposit.deposit_id, DepositState.RECEIVED, deposit.received_at, None)
+
+
+def transition(
+    tx: Transaction, lease: Lease, after: DepositState, at: datetime, note: str | None = None, **values: object
+) -> Lease:
+    """Moves a deposit one state on and writes its history; raises ``FencedOff``, or ``Conflict`` for a move that
+    the states do not know."""
+    before = DepositState(lease.state)
+    if after not in NEXT[before]:
+        raise Conflict(f"a deposit does not go from {before} to {after}")
+    if after is DepositState.REJECTED:
+        values |= {"producer": None, "external_id": None}  # a corrected deposit may use the name again
+    moved = LEASED.transition(tx, lease, before, after, **values)
+    _write_history(tx, lease.key, after, at, note)
+    return moved
+
+
+def get_deposit(tx: Transaction, deposit_id: UUID) -> Row[Any]:
+    """The row; raises ``NotFound``."""
+    row = tx.execute(
+        select(deposits).where(deposits.c.tenant_id == tx.tenant, deposits.c.deposit_id == deposit_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("no such deposit")
+    return row
+
+
+def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> Row[Any] | None:
+    """The deposit that this account made under this key, in any state."""
+    return tx.execute(
+        select(deposits).where(
+            deposits.c.tenant_id == tx.tenant, deposits.c.account == account, deposits.c.idempotency_key == key
+        )
+    ).one_or_none()
+
+
+def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[Row[Any]]:
+    """The deposit's documents by number."""
+    return tx.execute(
+        select(deposit_documents)
+        .where(deposit_documents.c.tenant_id == tx.tenant, deposit_documents.c.deposit_id == deposit_id)
+        .order_by(deposit_documents.c.number)
+    ).all()
+
+
+def history_of(tx: Transaction, deposit_id: UUID) -> Sequence[Row[Any]]:
+    """The states it has been in, in order: (state, at, note)."""
+    return tx.execute(
+        select(deposit_history.c.state, deposit_history.c.at, deposit_history.c.note)
+        .where(deposit_history.c.tenant_id == tx.tenant, deposit_history.c.deposit_id == deposit_id)
+        .order_by(deposit_history.c.ordinal)
+    ).all()
+
+
+def describe_document(
+    tx: Transaction, deposit_id: UUID, number: int, puid: str | None, format_name: str | None, verdict: str
+) -> None:
+    """Adds what examination found out about one document."""
+    tx.execute(
+        update(deposit_documents)
+        .where(
+            deposit_documents.c.tenant_id == tx.tenant,
+            deposit_documents.c.deposit_id == deposit_id,
+            deposit_documents.c.number == number,
+        )
+        .values(puid=puid, format_name=format_name, verdict=verdict)
+    )
+
+
+def spool_files(tx: Transaction) -> frozenset[str]:
+    """Every spool file that some deposit on its way still needs."""
+    on_the_way = (DepositState.RECEIVED, DepositState.VALIDATED)
+    documents = tx.execute(
+        select(deposit_documents.c.spool_file)
+        .join(
+            deposits,
+            (deposits.c.tenant_id == deposit_documents.c.tenant_id)
+            & (deposits.c.deposit_id == deposit_documents.c.deposit_id),
+        )
+        .where(deposits.c.tenant_id == tx.tenant, deposits.c.state.in_(on_the_way))
+    ).scalars()
+    data = tx.execute(
+        select(deposits.c.validation_data_file).where(
+            deposits.c.tenant_id == tx.tenant, deposits.c.state == DepositState.VALIDATED
+        )
+    ).scalars()
+    containers = tx.execute(
+        select(deposits.c.container_file).where(
+            deposits.c.tenant_id == tx.tenant, deposits.c.state == DepositState.SEALED
+        )
+    ).scalars()
+    return frozenset(name for name in (*documents, *data, *containers) if name is not None)
+
+
+def _external_id_known(tx: Transaction, external: ExternalId) -> bool:
+    return any(
+        tx.execute(
+            select(func.count()).where(
+                table.c.tenant_id == tx.tenant,
+                table.c.producer == external.producer,
+                table.c.external_id == external.id,
+            )
+        ).scalar_one()
+        for table in (deposits, packages)
+    )
+
+
+def _write_history(tx: Transaction, deposit_id: UUID, state: DepositState, at: datetime, note: str | None) -> None:
+    ordinal = tx.execute(
+        select(func.count()).where(deposit_history.c.tenant_id == tx.tenant, deposit_history.c.deposit_id == deposit_id)
+    ).scalar_one()
+    tx.execute(
+        insert(deposit_history).values(
+            tenant_id=tx.tenant, deposit_id=deposit_id, ordinal=ordinal, state=state, at=at, note=note
+        )
+    )

@@ -1,0 +1,120 @@
+"""Leases with fencing over rows that have a state: deposits and evidence batches.
+
+A worker holds a row for a while by the *database's* clock. Every claim raises the row's epoch; whoever writes
+with an older epoch finds no row and is fenced off, however late it wakes up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, ColumnElement, Table, or_, select, type_coerce, update
+
+from zdda.database.session import Transaction
+from zdda.database.types import MICROSECOND, Moment, database_now
+from zdda.model.deposit import Deferral
+from zdda.model.errors import FencedOff
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to move one row on, until it expires or the epoch is overtaken."""
+
+    key: UUID
+    state: str
+    epoch: int
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A table whose rows are leased, and the column that names them."""
+
+    table: Table
+    key: Column[UUID]
+
+    def claim(
+        self, tx: Transaction, owner: str, states: Collection[str], lease: timedelta, limit: int = 1
+    ) -> list[Lease]:
+        """Takes up to ``limit`` rows that are due, oldest first: in one of ``states``, free or with an expired
+        lease, and not deferred beyond now."""
+        t, now = self.table.c, database_now()
+        due = (
+            select(self.key, t.state, t.lease_epoch, t.attempts)
+            .where(
+                t.tenant_id == tx.tenant,
+                t.state.in_(states),
+                or_(t.lease_until.is_(None), t.lease_until <= now),
+                or_(t.not_before.is_(None), t.not_before <= now),
+            )
+            .order_by(self.key)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        leases = [Lease(row[0], row[1], row[2] + 1, row[3]) for row in tx.execute(due)]
+        for taken in leases:
+            tx.execute(
+                update(self.table)
+                .where(t.tenant_id == tx.tenant, self.key == taken.key)
+                .values(lease_owner=owner, lease_epoch=taken.epoch, lease_until=_after(lease))
+            )
+        return leases
+
+    def renew(self, tx: Transaction, held: Lease, lease: timedelta) -> None:
+        """Holds the row for longer; raises ``FencedOff``."""
+        self._write(tx, held, lease_until=_after(lease))
+
+    def release(self, tx: Transaction, held: Lease) -> None:
+        """Gives the row back; raises ``FencedOff``."""
+        self._write(tx, held, lease_owner=None, lease_until=None)
+
+    def defer(self, tx: Transaction, held: Lease, deferral: Deferral, wait: timedelta) -> None:
+        """Gives the row back with the reason why it waits. ``wait`` counts from the database's now; raises ``FencedOff``."""
+        self._write(
+            tx,
+            held,
+            lease_owner=None,
+            lease_until=None,
+            attempts=held.attempts + 1,
+            deferred_reason=deferral.reason,
+            not_before=_after(wait),
+        )
+
+    def transition(self, tx: Transaction, held: Lease, before: str, after: str, **values: object) -> Lease:
+        """Moves the row from ``before`` to ``after`` with what that step fixed; keeps the lease.
+
+        Raises ``FencedOff`` when the row has moved on or was claimed by another worker.
+        """
+        self._write(
+            tx,
+            held,
+            self.table.c.state == before,
+            state=after,
+            attempts=0,
+            deferred_reason=None,
+            not_before=None,
+            **values,
+        )
+        return Lease(held.key, after, held.epoch, 0)
+
+    def _write(self, tx: Transaction, held: Lease, *conditions: ColumnElement[bool], **values: Any) -> None:
+        done = tx.execute(
+            update(self.table)
+            .where(
+                self.table.c.tenant_id == tx.tenant,
+                self.key == held.key,
+                self.table.c.lease_epoch == held.epoch,
+                *conditions,
+            )
+            .values(**values)
+        )
+        if done.rowcount != 1:
+            raise FencedOff("another worker holds this work now")
+
+
+def _after(wait: timedelta) -> ColumnElement[Any]:
+    return type_coerce(type_coerce(database_now(), BigInteger) + wait // MICROSECOND, Moment)
