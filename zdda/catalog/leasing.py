@@ -16,7 +16,6 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Table, or_, select, ty
 
 from zdda.database.session import Transaction
 from zdda.database.types import MICROSECOND, Moment, database_now
-from zdda.model.deposit import Deferral
 from zdda.model.errors import FencedOff
 
 
@@ -55,7 +54,7 @@ class Leased:
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        leases = [Lease(row[0], row[1], row[2] + 1, row[3]) for row in tx.execute(due)]
+        leases = [Lease(key, state, epoch + 1, attempts) for key, state, epoch, attempts in tx.execute(due).all()]
         for taken in leases:
             tx.execute(
                 update(self.table)
@@ -72,15 +71,15 @@ class Leased:
         """Gives the row back; raises ``FencedOff``."""
         self._write(tx, held, lease_owner=None, lease_until=None)
 
-    def defer(self, tx: Transaction, held: Lease, deferral: Deferral, wait: timedelta) -> None:
-        """Gives the row back with the reason why it waits. ``wait`` counts from the database's now; raises ``FencedOff``."""
+    def defer(self, tx: Transaction, held: Lease, reason: str, wait: timedelta) -> None:
+        """Gives the row back with the reason why it waits, for ``wait`` from now; raises ``FencedOff``."""
         self._write(
             tx,
             held,
             lease_owner=None,
             lease_until=None,
             attempts=held.attempts + 1,
-            deferred_reason=deferral.reason,
+            deferred_reason=reason,
             not_before=_after(wait),
         )
 

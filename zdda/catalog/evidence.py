@@ -1,0 +1,238 @@
+"""Evidence batches: which packages share a hash tree, and how far its timestamp has come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, and_, insert, not_, or_, select, update
+
+from zdda.catalog.leasing import Leased
+from zdda.catalog.tables import (
+    amendment_packages,
+    amendments,
+    deposits,
+    evidence_batches,
+    evidence_members,
+)
+from zdda.database.session import Transaction
+from zdda.model.deposit import DepositState
+from zdda.model.errors import NotFound
+
+LEASED = Leased(evidence_batches, evidence_batches.c.batch_id)
+
+
+class BatchState(StrEnum):
+    """A batch's way: its members are fixed, timestamped, stored as a batch object, recorded in an amendment."""
+
+    CLOSED = "closed"
+    TIMESTAMPED = "timestamped"
+    STORED = "stored"
+    RECORDED = "recorded"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One leaf: a package's group of data objects, or an amendment."""
+
+    package_id: UUID
+    kind: str
+    sequence: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A stored deposit that waits for a batch."""
+
+    deposit_id: UUID
+    package_id: UUID
+    group_digest: bytes
+    retain_until: datetime
+    stored_at: datetime
+
+
+def candidates(tx: Transaction, limit: int) -> list[Candidate]:
+    """Stored deposits without a batch, those that may go earliest first."""
+    rows = tx.execute(
+        select(
+            deposits.c.deposit_id,
+            deposits.c.package_id,
+            deposits.c.group_digest,
+            deposits.c.retain_until,
+            deposits.c.stored_at,
+        )
+        .where(
+            deposits.c.tenant_id == tx.tenant,
+            deposits.c.state == DepositState.STORED,
+            deposits.c.batch_id.is_(None),
+        )
+        .order_by(deposits.c.retain_until, deposits.c.deposit_id)
+        .limit(limit)
+    )
+    return [Candidate(*row) for row in rows]
+
+
+def pending_amendments(tx: Transaction, disposal_years: range, limit: int) -> list[Member]:
+    """Amendments not yet under evidence whose packages go in these years, oldest first."""
+    covered = select(evidence_members.c.package_id).where(
+        evidence_members.c.tenant_id == tx.tenant, evidence_members.c.kind == "amendment"
+    )
+    rows = tx.execute(
+        select(amendments.c.amendment_id, amendments.c.digest)
+        .where(
+            amendments.c.tenant_id == tx.tenant,
+            amendments.c.disposal_year >= disposal_years.start,
+            amendments.c.disposal_year < disposal_years.stop,
+            not_(amendments.c.amendment_id.in_(covered)),
+        )
+        .order_by(amendments.c.amendment_id)
+        .limit(limit)
+    )
+    return [Member(amendment_id, "amendment", 0, digest) for amendment_id, digest in rows]
+
+
+def insert_batch(
+    tx: Transaction,
+    batch_id: UUID,
+    created_at: datetime,
+    retain_until: datetime,
+    root: bytes,
+    members: Sequence[Member],
+) -> None:
+    """Fixes a batch and its members, in the order of the tree's leaves, and marks the deposits as belonging to it.
+
+    This commits before the timestamp authority is called. ``retain_until`` is the last of the members'.
+    """
+    tx.execute(
+        insert(evidence_batches).values(
+            tenant_id=tx.tenant,
+            batch_id=batch_id,
+            state=BatchState.CLOSED,
+            lease_epoch=0,
+            attempts=0,
+            created_at=created_at,
+            disposal_year=retain_until.year,
+            retain_until=retain_until,
+            root=root,
+        )
+    )
+    insert_members(tx, batch_id, members)
+    for index, member in enumerate(members):
+        if member.kind == "aip":
+            tx.execute(
+                update(deposits)
+                .where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == member.package_id)
+                .values(batch_id=batch_id, leaf_index=index)
+            )
+
+
+def insert_members(tx: Transaction, batch_id: UUID, members: Sequence[Member]) -> None:
+    """Lists the leaves of a batch in their order."""
+    tx.execute(
+        insert(evidence_members),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "batch_id": batch_id,
+                "leaf_index": index,
+                "package_id": member.package_id,
+                "kind": member.kind,
+                "sequence": member.sequence,
+                "digest": member.digest,
+            }
+            for index, member in enumerate(members)
+        ],
+    )
+
+
+def get_batch(tx: Transaction, batch_id: UUID) -> Row[Any]:
+    """The row; raises ``NotFound``."""
+    row = tx.execute(
+        select(evidence_batches).where(
+            evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.batch_id == batch_id
+        )
+    ).one_or_none()
+    if row is None:
+        raise NotFound("no such evidence batch")
+    return row
+
+
+def members_of(tx: Transaction, batch_id: UUID) -> list[Member]:
+    """The leaves in the order of the tree."""
+    rows = tx.execute(
+        select(
+            evidence_members.c.package_id,
+            evidence_members.c.kind,
+            evidence_members.c.sequence,
+            evidence_members.c.digest,
+        )
+        .where(evidence_members.c.tenant_id == tx.tenant, evidence_members.c.batch_id == batch_id)
+        .order_by(evidence_members.c.leaf_index)
+    )
+    return [Member(*row) for row in rows]
+
+
+def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[Row[Any]]:
+    """The deposits whose packages are the batch's members, by leaf."""
+    return tx.execute(
+        select(deposits)
+        .where(deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id)
+        .order_by(deposits.c.leaf_index)
+    ).all()
+
+
+def insert_amendment(
+    tx: Transaction,
+    amendment_id: UUID,
+    kind: str,
+    created_at: datetime,
+    digest: bytes,
+    retain_until: datetime,
+    packages: Sequence[tuple[UUID, int, bytes]],
+) -> None:
+    """Lists an amendment and, for each package it covers, its number there and its predecessor's digest."""
+    tx.execute(
+        insert(amendments).values(
+            tenant_id=tx.tenant,
+            amendment_id=amendment_id,
+            kind=kind,
+            created_at=created_at,
+            digest=digest,
+            disposal_year=retain_until.year,
+            retain_until=retain_until,
+        )
+    )
+    tx.execute(
+        insert(amendment_packages),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "package_id": package_id,
+                "sequence": sequence,
+                "amendment_id": amendment_id,
+                "predecessor": predecessor,
+            }
+            for package_id, sequence, predecessor in packages
+        ],
+    )
+
+
+def batch_files(tx: Transaction) -> frozenset[str]:
+    """Every spool file that some batch on its way still needs."""
+    rows = tx.execute(
+        select(evidence_batches.c.batch_file, evidence_batches.c.amendment_file).where(
+            and_(
+                evidence_batches.c.tenant_id == tx.tenant,
+                or_(
+                    evidence_batches.c.state == BatchState.TIMESTAMPED,
+                    evidence_batches.c.state == BatchState.STORED,
+                ),
+            )
+        )
+    )
+    return frozenset(name for row in rows for name in row if name is not None)

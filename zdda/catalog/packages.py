@@ -1,0 +1,164 @@
+"""Archived packages: the view that search and access read, rebuilt from the stores when it is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, insert, select
+
+from zdda.catalog.tables import objects, package_documents, packages, subject_identifiers
+from zdda.database.session import Transaction
+from zdda.model.errors import NotFound
+from zdda.model.submission import DocumentDescription, SubmissionMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedDocument:
+    """One document of a package as the catalog lists it."""
+
+    description: DocumentDescription
+    content_id: bytes
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedPackage:
+    """A package under evidence. Every value lies in the stores as well."""
+
+    package_id: UUID
+    deposit_id: UUID
+    account: str
+    idempotency_key: str | None
+    request_digest: bytes
+    submission: SubmissionMetadata
+    metadata: bytes
+    retention_class: str
+    mark: str
+    years: int
+    retain_until: datetime
+    worst: str
+    flagged: bool
+    received_at: datetime
+    sealed_at: datetime
+    stored_at: datetime
+    archived_at: datetime
+    group_digest: bytes
+    batch_id: UUID
+    leaf_index: int
+    receipt: bytes
+    documents: tuple[ArchivedDocument, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object in the stores, as the catalog knows it."""
+
+    package_id: UUID
+    kind: str
+    sequence: int
+    address: str
+    length: int
+    sha512: bytes
+    generation: int
+    retain_until: datetime
+
+
+_DERIVED = frozenset({"submission", "documents"})
+
+
+def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
+    """Lists a package, its documents and its subjects' identifiers."""
+    submission = package.submission
+    external = submission.external_id
+    tx.execute(
+        insert(packages).values(
+            tenant_id=tx.tenant,
+            title=submission.title,
+            document_type=submission.document_type,
+            originator=submission.originator,
+            created=submission.created,
+            producer=external.producer if external else None,
+            external_id=external.id if external else None,
+            **{name: getattr(package, name) for name in ArchivedPackage.__dataclass_fields__ if name not in _DERIVED},
+        )
+    )
+    tx.execute(
+        insert(package_documents),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "package_id": package.package_id,
+                "content_id": document.content_id,
+                "verdict": document.verdict,
+                **{
+                    name: getattr(document.description, name)
+                    for name in DocumentDescription.__dataclass_fields__
+                    if name != "crc32"
+                },
+            }
+            for document in package.documents
+        ],
+    )
+    subjects = {(subject.type, subject.value) for subject in submission.subjects}
+    if subjects:
+        tx.execute(
+            insert(subject_identifiers),
+            [
+                {"tenant_id": tx.tenant, "package_id": package.package_id, "type": kind, "value": value}
+                for kind, value in sorted(subjects)
+            ],
+        )
+
+
+def get_package(tx: Transaction, package_id: UUID) -> Row[Any]:
+    """The row; raises ``NotFound``."""
+    row = tx.execute(
+        select(packages).where(packages.c.tenant_id == tx.tenant, packages.c.package_id == package_id)
+    ).one_or_none()
+    if row is None:
+        raise NotFound("no such package")
+    return row
+
+
+def documents_of_package(tx: Transaction, package_id: UUID) -> Sequence[Row[Any]]:
+    """The package's documents by number."""
+    return tx.execute(
+        select(package_documents)
+        .where(package_documents.c.tenant_id == tx.tenant, package_documents.c.package_id == package_id)
+        .order_by(package_documents.c.number)
+    ).all()
+
+
+def known_content(tx: Transaction, content_id: bytes) -> tuple[UUID, ...]:
+    """The packages that already hold a document of this content, oldest first."""
+    return tuple(
+        tx.execute(
+            select(package_documents.c.package_id)
+            .where(package_documents.c.tenant_id == tx.tenant, package_documents.c.content_id == content_id)
+            .order_by(package_documents.c.package_id)
+            .distinct()
+        ).scalars()
+    )
+
+
+def insert_object(tx: Transaction, stored: StoredObject) -> None:
+    """Lists an object that now lies in the stores."""
+    tx.execute(
+        insert(objects).values(
+            tenant_id=tx.tenant, **{name: getattr(stored, name) for name in StoredObject.__dataclass_fields__}
+        )
+    )
+
+
+def stored_objects(tx: Transaction) -> Iterator[StoredObject]:
+    """Every object the catalog knows, by package, kind and sequence."""
+    rows = tx.execute(
+        select(*(objects.c[name] for name in StoredObject.__dataclass_fields__))
+        .where(objects.c.tenant_id == tx.tenant)
+        .order_by(objects.c.package_id, objects.c.kind, objects.c.sequence)
+    )
+    return (StoredObject(*row) for row in rows)
