@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from zdda.catalog.leasing import Lease, Leased
 from zdda.catalog.tables import deposit_documents, deposit_history, deposits, packages
-from zdda.database.session import Transaction
+from zdda.database.session import AnyRow, Transaction
 from zdda.model.deposit import NEXT, DepositState
 from zdda.model.errors import Conflict, NotFound
 from zdda.model.submission import DocumentDescription, ExternalId
@@ -121,7 +120,7 @@ def transition(
     return moved
 
 
-def get_deposit(tx: Transaction, deposit_id: UUID) -> Row[Any]:
+def get_deposit(tx: Transaction, deposit_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
     row = tx.execute(
         select(deposits).where(deposits.c.tenant_id == tx.tenant, deposits.c.deposit_id == deposit_id)
@@ -131,7 +130,7 @@ def get_deposit(tx: Transaction, deposit_id: UUID) -> Row[Any]:
     return row
 
 
-def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> Row[Any] | None:
+def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> AnyRow | None:
     """The deposit that this account made under this key, in any state."""
     return tx.execute(
         select(deposits).where(
@@ -140,7 +139,7 @@ def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> Row[Any]
     ).one_or_none()
 
 
-def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[Row[Any]]:
+def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     """The deposit's documents by number."""
     return tx.execute(
         select(deposit_documents)
@@ -149,7 +148,7 @@ def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[Row[Any]]:
     ).all()
 
 
-def history_of(tx: Transaction, deposit_id: UUID) -> Sequence[Row[Any]]:
+def history_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     """The states it has been in, in order: (state, at, note)."""
     return tx.execute(
         select(deposit_history.c.state, deposit_history.c.at, deposit_history.c.note)

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, and_, insert, not_, or_, select, update
+from sqlalchemy import and_, insert, not_, or_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -19,7 +18,7 @@ from zdda.catalog.tables import (
     evidence_batches,
     evidence_members,
 )
-from zdda.database.session import Transaction
+from zdda.database.session import AnyRow, Transaction
 from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
 
@@ -150,7 +149,7 @@ def insert_members(tx: Transaction, batch_id: UUID, members: Sequence[Member]) -
     )
 
 
-def get_batch(tx: Transaction, batch_id: UUID) -> Row[Any]:
+def get_batch(tx: Transaction, batch_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
     row = tx.execute(
         select(evidence_batches).where(
@@ -177,7 +176,7 @@ def members_of(tx: Transaction, batch_id: UUID) -> list[Member]:
     return [Member(*row) for row in rows]
 
 
-def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[Row[Any]]:
+def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[AnyRow]:
     """The deposits whose packages are the batch's members, by leaf."""
     return tx.execute(
         select(deposits)

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import insert, select
 
 from zdda.catalog.tables import objects, package_documents, packages, subject_identifiers
-from zdda.database.session import Transaction
+from zdda.database.session import AnyRow, Transaction
 from zdda.model.errors import NotFound
 from zdda.model.submission import DocumentDescription, SubmissionMetadata
 
@@ -114,7 +113,7 @@ def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
         )
 
 
-def get_package(tx: Transaction, package_id: UUID) -> Row[Any]:
+def get_package(tx: Transaction, package_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
     row = tx.execute(
         select(packages).where(packages.c.tenant_id == tx.tenant, packages.c.package_id == package_id)
@@ -124,7 +123,7 @@ def get_package(tx: Transaction, package_id: UUID) -> Row[Any]:
     return row
 
 
-def documents_of_package(tx: Transaction, package_id: UUID) -> Sequence[Row[Any]]:
+def documents_of_package(tx: Transaction, package_id: UUID) -> Sequence[AnyRow]:
     """The package's documents by number."""
     return tx.execute(
         select(package_documents)

@@ -7,10 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Row
 
 from zdda.database.engine import read, write
 from zdda.model.identifiers import TenantId
+
+AnyRow = Row[*tuple[Any, ...]]
+"""A row of several columns, each read by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,7 @@ class Transaction:
     connection: Connection
     tenant: TenantId
 
-    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
+    def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         result = self.connection.execute(statement, parameters)
         assert isinstance(result, CursorResult)
         return result

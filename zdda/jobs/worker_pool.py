@@ -1,0 +1,170 @@
+"""A pool of worker processes that are killed and replaced when hostile bytes get the better of them."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+from zdda.jobs.worker import write_frame
+from zdda.model.canonical_json import parse_json
+from zdda.model.errors import Unavailable, ZddaError
+
+_MIB = 1024 * 1024
+
+
+class WorkerFailed(ZddaError):
+    """The worker gave no answer: ``details['reason']`` is timeout, crashed, oversized or internal."""
+
+    code = "worker-failed"
+
+
+class WorkerRefused(ZddaError):
+    """The function called raised an error of the archive; ``details['code']`` is that error's code."""
+
+    code = "worker-refused"
+
+
+class PoolClosed(Unavailable):
+    """The pool was closed while a call waited for a worker."""
+
+    code = "worker-pool-closed"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerLimits:
+    """What one call may use. Seconds; bytes."""
+
+    cpu_seconds: int = 60
+    wall_seconds: float = 120.0
+    address_space: int = 2048 * _MIB
+    result_bytes: int = 32 * _MIB
+    calls: int = 500
+
+
+class WorkerPool:
+    """``size`` processes, started when first needed, each serving one call at a time. Thread-safe."""
+
+    def __init__(self, size: int, limits: WorkerLimits, modules: tuple[str, ...] = ()) -> None:
+        self._limits, self._modules = limits, modules
+        self._free: deque[_Worker] = deque()
+        self._places = threading.Semaphore(size)
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def call(self, function: str, *arguments: object) -> Any:
+        """Calls ``module:function`` with JSON values in a worker and returns its JSON result.
+
+        Raises ``WorkerFailed`` when the worker had to be killed or died, ``WorkerRefused`` when the function
+        raised a ``ZddaError``, ``PoolClosed`` after ``close``.
+        """
+        with self._places:
+            worker = self._take()
+            keep = False
+            try:
+                answer = worker.call(function, arguments)
+                keep = worker.calls < self._limits.calls
+            finally:
+                if keep and not self._closed:
+                    with self._lock:
+                        self._free.append(worker)
+                else:
+                    worker.kill()
+        if "error" in answer:
+            raise WorkerRefused(str(answer.get("message", "")), code=answer["error"])
+        if "internal" in answer:
+            raise WorkerFailed(f"the worker met an internal error: {answer['internal']}", reason="internal")
+        return answer["result"]
+
+    def answers(self) -> bool:
+        """Whether a worker can be had and does its job."""
+        try:
+            return bool(self.call("zdda.jobs.worker_pool:_ping") == "pong")
+        except ZddaError:
+            return False
+
+    def close(self) -> None:
+        """Kills the free workers; running calls end by themselves and are not kept."""
+        self._closed = True
+        with self._lock:
+            while self._free:
+                self._free.pop().kill()
+
+    def _take(self) -> _Worker:
+        if self._closed:
+            raise PoolClosed("the worker pool is closed")
+        with self._lock:
+            while self._free:
+                worker = self._free.pop()
+                if worker.alive():
+                    return worker
+                worker.kill()
+        return _Worker(self._limits, self._modules)
+
+
+def _ping() -> str:
+    return "pong"
+
+
+class _Worker:
+    def __init__(self, limits: WorkerLimits, modules: tuple[str, ...]) -> None:
+        self._limits = limits
+        self.calls = 0
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "zdda.jobs.worker", str(limits.address_space), *modules],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a parser's complaint may quote the document
+            start_new_session=True,
+        )
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def call(self, function: str, arguments: tuple[object, ...]) -> dict[str, Any]:
+        self.calls += 1
+        call = {"function": function, "arguments": list(arguments), "cpu_seconds": self._limits.cpu_seconds}
+        try:
+            write_frame(cast(BinaryIO, self._process.stdin), call)
+        except (BrokenPipeError, OSError) as error:
+            raise WorkerFailed("the worker is gone", reason="crashed") from error
+        length = int.from_bytes(self._read(4))
+        if length > self._limits.result_bytes:
+            raise WorkerFailed("the worker's answer is too large", reason="oversized")
+        try:
+            answer = parse_json(self._read(length))
+        except ValueError as error:
+            raise WorkerFailed("the worker's answer is not JSON", reason="crashed") from error
+        if not isinstance(answer, dict) or not {"result", "error", "internal"} & answer.keys():
+            raise WorkerFailed("the worker's answer has no known form", reason="crashed")
+        return answer
+
+    def kill(self) -> None:
+        self._process.kill()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                try:
+                    stream.close()
+                except BrokenPipeError:
+                    pass
+        self._process.wait()
+
+    def _read(self, length: int) -> bytes:
+        descriptor = cast(BinaryIO, self._process.stdout).fileno()
+        parts, missing = [], length
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN | select.POLLHUP)
+        while missing:
+            if not poll.poll(self._limits.wall_seconds * 1000):
+                raise WorkerFailed("the worker did not answer in time", reason="timeout")
+            part = os.read(descriptor, missing)
+            if not part:
+                raise WorkerFailed("the worker died", reason="crashed")
+            parts.append(part)
+            missing -= len(part)
+        return b"".join(parts)
