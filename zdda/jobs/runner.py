@@ -37,7 +37,7 @@ def backoff(attempts: int) -> timedelta:
 
 
 class LeasedWork:
-    """Rows of one table that are moved on by ``step`` until it returns None.
+    """Rows of one table that ``step`` moves on for as long as they are in one of ``states``.
 
     ``step(lease)`` does the work of the row's state, commits its transition and returns the lease in the new
     state. A step that raises defers the row with the error's code and a backoff; a fenced-off step is dropped.
@@ -48,7 +48,7 @@ class LeasedWork:
         database: TenantDatabase,
         leased: Leased,
         states: Collection[str],
-        step: Callable[[Lease], Lease | None],
+        step: Callable[[Lease], Lease],
         owner: str,
         lease: timedelta = timedelta(minutes=5),
     ) -> None:
@@ -62,13 +62,12 @@ class LeasedWork:
             claimed = self._leased.claim(tx, self._owner, self._states, self._lease)
         if not claimed:
             return False
-        lease: Lease | None = claimed[0]
+        lease = claimed[0]
         try:
-            while lease is not None and lease.state in self._states:
+            while lease.state in self._states:
                 self._hold(lease)
-                lease, last = self._step(lease), lease
-            if lease is not None or last.state in self._states:
-                self._give_back(lease or last)
+                lease = self._step(lease)
+            self._give_back(lease)
         except FencedOff:
             _log.warning("fenced-off", table=self._leased.table.name)
         except Exception as error:  # noqa: BLE001 - whatever a step raises, the row waits and says so
