@@ -1,0 +1,1 @@
+"""A certification authority, OCSP responder and timestamp authority for demonstrations and tests. Trusted by nobody."""
