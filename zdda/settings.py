@@ -1,0 +1,236 @@
+"""Typed settings: ``zdda.toml``, then environment variables ``ZDDA_SECTION__NAME``. Nothing below reads either.
+
+Unknown keys are refused, in the file and in the environment. ``docs/operations/settings.md`` lists every default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from zdda.model.errors import InvalidInput
+from zdda.model.identifiers import tenant_id
+from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
+
+_MIB = 1024 * 1024
+_PREFIX = "ZDDA_"
+
+
+class SettingsInvalid(InvalidInput):
+    """The settings do not make sense; the message names the key, never its value."""
+
+    code = "settings-invalid"
+
+
+class Section(BaseModel):
+    """Every section refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArchiveSettings(Section):
+    """Who this archive is."""
+
+    id: str = Field("archive", description="names this archive in its stores; never changed later", max_length=63)
+    tenant: str = Field("default", description="the tenant served: a-z, 0-9 and inner hyphens")
+
+    @field_validator("tenant")
+    @classmethod
+    def _tenant(cls, value: str) -> str:
+        return tenant_id(value)
+
+
+class DatabaseSettings(Section):
+    """The catalog."""
+
+    url: SecretStr = Field(
+        SecretStr("sqlite:///catalog.db"), description="sqlite:///PATH or postgresql://USER@HOST/NAME"
+    )
+
+
+class SpoolSettings(Section):
+    """Where deposits wait, encrypted."""
+
+    directory: Path = Field(Path("spool"), description="a folder on a local disk")
+    minimum_free: int = Field(256 * _MIB, ge=0, description="bytes that stay free; below it intake answers 507")
+
+
+class StoreSettings(Section):
+    """Where objects lie for good."""
+
+    kind: Literal["filesystem", "memory"] = Field("filesystem", description="filesystem, or memory (tests only)")
+    directory: Path = Field(Path("store"), description="the store's folder")
+    immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
+
+
+class KeySettings(Section):
+    """Keys. Keep the key-encryption key out of ordinary backups."""
+
+    key_encryption_key: Path = Field(Path("keys/key-encryption.key"), description="32 bytes that wrap the generations")
+    generations: Path = Field(Path("keys/generations.json"), description="the sealed generation keys")
+    key_areas: tuple[Path, ...] = Field(
+        (Path("key-area-1"), Path("key-area-2")), min_length=2, description="two folders at least, on different disks"
+    )
+    seal_key: Path = Field(Path("keys/seal.key"), description="private key of the archive's seal, PEM")
+    seal_certificates: Path = Field(Path("keys/seal.pem"), description="its certificate, then the issuers', PEM")
+
+
+class ListenSettings(Section):
+    """HTTPS."""
+
+    host: str = Field("127.0.0.1", description="address to listen on")
+    port: int = Field(8443, ge=0, le=65535, description="port to listen on")
+    tls_key: Path = Field(Path("keys/tls.key"), description="private key of the server, PEM")
+    tls_certificates: Path = Field(Path("keys/tls.pem"), description="its certificate, then the issuers', PEM")
+
+
+class IntakeSettings(Section):
+    """Limits on what Producers send."""
+
+    max_document_bytes: int = Field(1024 * _MIB, gt=0, description="one document")
+    max_deposit_bytes: int = Field(2048 * _MIB, gt=0, description="all documents of a deposit")
+    max_documents: int = Field(100, gt=0, le=9999, description="documents of a deposit")
+    max_concurrent: int = Field(32, gt=0, description="deposits received at once; more are told to come back")
+    wait_seconds: float = Field(10.0, ge=0, description="how long a deposit's call waits for the receipt before 202")
+
+
+class WorkerSettings(Section):
+    """Threads that move deposits on, and processes that parse hostile bytes."""
+
+    threads: int = Field(4, gt=0, le=64, description="deposits worked at once")
+    processes: int = Field(2, gt=0, le=64, description="worker processes for parsing")
+    cpu_seconds: int = Field(60, gt=0, description="processor time of one document")
+    wall_seconds: float = Field(120.0, gt=0, description="elapsed time of one document")
+    memory: int = Field(2048 * _MIB, gt=0, description="bytes of address space of a worker process")
+
+
+class AuthoritySettings(Section):
+    """One timestamp authority (RFC 3161)."""
+
+    url: str = Field(description="https address")
+    policy: str | None = Field(None, description="the policy a token must have (object identifier)")
+    username: str | None = Field(None, description="HTTP Basic")
+    password: SecretStr | None = Field(None, description="HTTP Basic")
+
+
+class EvidenceSettings(Section):
+    """Evidence batches and their timestamps."""
+
+    batch_size: int = Field(1000, gt=0, le=100_000, description="packages in one batch at most")
+    batch_seconds: float = Field(1.0, ge=0, description="the longest a stored package waits for its batch to close")
+    authorities: tuple[AuthoritySettings, ...] = Field((), description="asked in this order until one answers")
+    timeout_seconds: float = Field(10.0, gt=0, description="for one authority's answer")
+    clock_tolerance_seconds: float = Field(300.0, gt=0, description="between the authority's time and ours")
+
+
+class TrustSettings(Section):
+    """Anchors: PEM or DER files. They come from here, never from a package."""
+
+    documents: tuple[Path, ...] = Field((), description="anchors for the signatures on documents")
+    authorities: tuple[Path, ...] = Field((), description="anchors of the timestamp authorities")
+    seal: tuple[Path, ...] = Field((), description="anchors of the archive's own seal")
+    revocation_hosts: tuple[str, ...] = Field(
+        (), description="hosts that may be asked for CRLs and OCSP answers; none: no request leaves"
+    )
+    revocation_private_hosts: tuple[str, ...] = Field(
+        (), description="those of them that may have loopback or private addresses"
+    )
+
+
+class ClassSettings(Section):
+    """One retention class."""
+
+    name: str = Field(min_length=1, max_length=64, description="named by the Producer in retentionClass")
+    mark: DisposalMark = Field(DisposalMark.S, description="skartační znak A, S or V")
+    years: int = Field(ge=1, le=1000, description="whole years from 1 January after the deposit")
+    total_failed: OnVerdict = Field(OnVerdict.REJECT, description="accept, flag or reject")
+    indeterminate: OnVerdict = Field(OnVerdict.FLAG, description="accept, flag or reject")
+    no_signature: OnVerdict = Field(OnVerdict.ACCEPT, description="accept, flag or reject")
+
+    def retention_class(self) -> RetentionClass:
+        policy = IntakePolicy(self.total_failed, self.indeterminate, self.no_signature)
+        return RetentionClass(self.name, self.mark, self.years, policy)
+
+
+class LogSettings(Section):
+    """Logs on standard error, one JSON object a line."""
+
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="the least level written")
+
+
+class Settings(BaseSettings):
+    """All of it. Relative paths are below the folder of ``zdda.toml``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        nested_model_default_partial_update=True,
+    )
+
+    environment: Literal["demonstration", "production"] = Field(
+        "production", description="demonstration allows the demonstration authority"
+    )
+    archive: ArchiveSettings = ArchiveSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    spool: SpoolSettings = SpoolSettings()
+    store: StoreSettings = StoreSettings()
+    keys: KeySettings = KeySettings()
+    listen: ListenSettings = ListenSettings()
+    intake: IntakeSettings = IntakeSettings()
+    workers: WorkerSettings = WorkerSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
+    trust: TrustSettings = TrustSettings()
+    retention: tuple[ClassSettings, ...] = Field((), description="the retention classes, [[retention]] each")
+    log: LogSettings = LogSettings()
+
+    @field_validator("retention")
+    @classmethod
+    def _named_once(cls, value: tuple[ClassSettings, ...]) -> tuple[ClassSettings, ...]:
+        if len({item.name for item in value}) != len(value):
+            raise ValueError("a retention class is named twice")
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+def load(file: Path) -> Settings:
+    """Reads ``zdda.toml`` and the environment; raises ``SettingsInvalid``."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SettingsInvalid(f"there is no {file.name}: run zdda init first") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(f"{file.name} is not TOML: {error}") from error
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(_PREFIX) and name[len(_PREFIX) :].split("__")[0].lower() not in Settings.model_fields
+    )
+    if unknown:
+        raise SettingsInvalid(f"unknown environment variables: {', '.join(unknown)}")
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        keys = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        raise SettingsInvalid(f"settings: {keys}") from error
+
+
+def as_text(settings: Settings) -> dict[str, Any]:
+    """Every value as JSON would write it, secrets masked."""
+    return settings.model_dump(mode="json")
