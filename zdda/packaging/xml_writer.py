@@ -10,6 +10,7 @@ from zdda.packaging.errors import UnsupportedPackage
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_PLAIN = re.compile("[ !#-%'-;=?-~]*")
 _TEXT = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("\r"): "&#13;"}
 _ATTRIBUTE = {**_TEXT, ord('"'): "&quot;", ord("\t"): "&#9;", ord("\n"): "&#10;"}
 
@@ -19,10 +20,12 @@ def is_xml_text(text: str) -> bool:
     return not _NOT_XML.search(text)
 
 
-def _checked(text: str) -> str:
+def _escaped(text: str, table: Mapping[int, str]) -> str:
+    if _PLAIN.fullmatch(text):  # nearly always: identifiers, digests, times
+        return text
     if _NOT_XML.search(text):
         raise UnsupportedPackage("a text holds characters that XML cannot carry")
-    return text
+    return text.translate(table)
 
 
 def element(
@@ -37,11 +40,11 @@ def element(
     start = name
     for key, value in (attributes or {}).items():
         if value is not None:
-            start += f' {key}="{_checked(value).translate(_ATTRIBUTE)}"'
+            start += f' {key}="{_escaped(value, _ATTRIBUTE)}"'
     if content is None:
         return f"<{start}/>"
     if isinstance(content, str):
-        return f"<{start}>{_checked(content).translate(_TEXT)}</{name}>"
+        return f"<{start}>{_escaped(content, _TEXT)}</{name}>"
     return f"<{start}>\n" + "".join(f"{child}\n" for child in content) + f"</{name}>"
 
 

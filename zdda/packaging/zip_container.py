@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import BinaryIO, Protocol
 
-from zdda.crypto.digests import ContentDigests, DigestingCounter, digests_of
+from zdda.crypto.digests import ContentDigests, DigestingCounter
 from zdda.packaging.container_index import Segment, SegmentIndex
 from zdda.packaging.errors import ContainerFormError, MemberDamaged, MemberMissing, UnsupportedPackage
 from zdda.packaging.zip_structure import (
@@ -48,7 +48,8 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member to be written. ``open`` gives its bytes from the start, each time it is called."""
+    """A member to be written. ``open`` gives its bytes from the start, each time it is called; ``data`` is there
+    where they are whole in memory, digested just now."""
 
     name: str
     length: int
@@ -56,12 +57,13 @@ class Member:
     sha256: bytes
     open: Callable[[], BinaryIO]
     deflate: bool = False
+    data: bytes | None = None
 
     @classmethod
-    def of(cls, name: str, data: bytes, deflate: bool = False, digests: ContentDigests | None = None) -> Member:
+    def of(cls, name: str, data: bytes, deflate: bool = False) -> Member:
         """A member that is whole in memory."""
-        facts = digests or digests_of(data)
-        return cls(name, facts.length, facts.crc32, facts.sha256, lambda: io.BytesIO(data), deflate)
+        digest = hashlib.sha256(data).digest()
+        return cls(name, len(data), zlib.crc32(data), digest, lambda: io.BytesIO(data), deflate, data)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,10 @@ def _stored_form(planned: PlannedMember) -> Iterator[bytes]:
 
 def _chunks(member: Member) -> Iterator[bytes]:
     """The member's bytes in segments, checked against its length and digests at the end."""
+    if member.data is not None:
+        for start in range(0, member.length, SEGMENT):
+            yield member.data[start : start + SEGMENT]
+        return
     digest, checksum, left = hashlib.sha256(), 0, member.length
     with closing(member.open()) as stream:
         while left:
