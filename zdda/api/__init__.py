@@ -1,0 +1,1 @@
+"""The doors: REST now, others later. They translate; they decide nothing."""

@@ -1,0 +1,1 @@
+"""REST, version 1: stable from the first day, additions only."""

@@ -1,0 +1,56 @@
+"""The ASGI application of REST v1."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from zdda import __version__
+from zdda.api.authentication import Authenticator
+from zdda.api.correlation import CorrelationMiddleware
+from zdda.api.problems import KNOWN, Known, problem, problem_of
+from zdda.api.rest.deposits import DepositLimits, deposits_router
+from zdda.api.rest.documentation import add_documentation
+from zdda.api.rest.health import health_router
+from zdda.api.rest.packages import packages_router
+from zdda.model.errors import ZddaError
+from zdda.model.views import Deposits, Health, Packages
+
+
+def create_application(
+    deposits: Deposits, packages: Packages, health: Health, authenticator: Authenticator, limits: DepositLimits
+) -> FastAPI:
+    """Wires routes to use cases. Every error leaves as a problem (RFC 9457)."""
+    application = FastAPI(
+        title="ZDDA",
+        version=__version__,
+        description="Long-term trusted archive: deposit documents, get them back with their proof.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    application.include_router(deposits_router(deposits, authenticator, limits))
+    application.include_router(packages_router(packages, authenticator))
+    application.include_router(health_router(health))
+    add_documentation(application)
+    application.add_middleware(CorrelationMiddleware)
+
+    @application.exception_handler(ZddaError)
+    async def refused(request: Request, error: ZddaError) -> JSONResponse:
+        return problem_of(error, request.state.correlation_id)
+
+    @application.exception_handler(RequestValidationError)
+    async def malformed(request: Request, _error: RequestValidationError) -> JSONResponse:
+        known = KNOWN["not-found"] if request.path_params else KNOWN["invalid-input"]
+        code = "not-found" if request.path_params else "invalid-input"
+        return problem(code, known, known.title, request.state.correlation_id)
+
+    @application.exception_handler(HTTPException)
+    async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
+        code, known = "http", Known(error.status_code, str(error.detail))
+        if error.status_code == 404:
+            code, known = "not-found", KNOWN["not-found"]
+        return problem(code, known, known.title, request.state.correlation_id)
+
+    return application
