@@ -1,0 +1,1 @@
+"""Digests, streaming encryption, key wrapping, generation keys, signing keys and the algorithm catalogue."""
