@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
+
+from cryptography import x509
 
 from zdda.packaging.deposit_record import DepositFacts
 from zdda.packaging.mets import Software
@@ -20,8 +23,14 @@ def agents_of(facts: DepositFacts, software: Software, certificate: bytes) -> li
     return [
         software_agent(software),
         PremisAgent(_ACCOUNT, facts.account, facts.account, "organization"),
-        PremisAgent(_CERTIFICATE, seal.sha256.hex(), seal.subject_text, "organization"),
+        PremisAgent(_CERTIFICATE, seal.sha256.hex(), _subject(certificate), "organization"),
     ]
+
+
+@lru_cache(maxsize=16)
+def _subject(certificate: bytes) -> str:
+    """The subject as RFC 4514 writes it."""
+    return x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
 
 
 def events_of(

@@ -77,7 +77,10 @@ def documents_of(*contents: tuple[bytes, str, str]) -> tuple[AipDocument, ...]:
     )
 
 
-CONTENTS = ((PDF, "application/pdf", "Zpráva č. 1 <konečná>.pdf"), (TEXT, "text/plain; charset=utf-8", "notes & more.txt"))
+CONTENTS = (
+    (PDF, "application/pdf", "Zpráva č. 1 <konečná>.pdf"),
+    (TEXT, "text/plain; charset=utf-8", "notes & more.txt"),
+)
 
 
 def inputs_of(

@@ -30,12 +30,13 @@ def _certificate(
     ca: bool,
 ) -> x509.Certificate:
     builder = x509.CertificateBuilder(_name(issuer), _name(subject), key.public_key(), 4711 if ca else 4712, _FROM, _TO)
-    return builder.add_extension(x509.BasicConstraints(ca, None), critical=True).sign(by, hashes.SHA256())
+    builder = builder.add_extension(x509.BasicConstraints(ca, None), critical=True)
+    return builder.sign(by, hashes.SHA256(), ecdsa_deterministic=True)
 
 
 @cache
 def authority() -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = ec.derive_private_key(0x5EA1CA, ec.SECP256R1())  # fixed, so that golden files can be made again
     return key, _certificate("Test authority", "Test authority", key, key, True)
 
 
@@ -44,7 +45,7 @@ def signer(kind: str = "p256") -> SoftwareSigner:
     issuer_key, issuer = authority()
     key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
     curves = {"p256": ec.SECP256R1(), "p384": ec.SECP384R1(), "p521": ec.SECP521R1()}
-    key = ec.generate_private_key(curves[kind]) if kind in curves else rsa.generate_private_key(65537, 2048)
+    key = ec.derive_private_key(0x5EA1, curves[kind]) if kind in curves else rsa.generate_private_key(65537, 2048)
     certificate = _certificate("Test seal", "Test authority", key, issuer_key, False)
     if kind == "pss":
         return PssSigner(key, certificate, (issuer,))
