@@ -114,9 +114,9 @@ def rebuilt(change: Callable[[Parts], Parts]) -> bytes:
     planned = [plan_member(Member.of(name, data, name in deflated)) for name, data in parts]
     index = {each.member.name.partition("/")[2]: each.segments for each in planned if each.method == DEFLATED}
     fresh = plan_member(Member.of(f"{PACKAGE}/{CONTAINER_INDEX}", encode_index(index)))
-    original = dict(BUILT.member_digests)[fresh.member.name]
+    same = (fresh.member.name, dict(BUILT.member_digests)[fresh.member.name])
     sink = io.BytesIO()
-    write_container([fresh if each.member.sha256 == original else each for each in planned], sink)
+    write_container([fresh if (each.member.name, each.member.sha256) == same else each for each in planned], sink)
     return sink.getvalue()
 
 
