@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from zdda.signatures.der import children, read
 from zdda.signatures.errors import FormatError
+from zdda.signatures.signature_value import SignatureAlgorithm
+from zdda.signatures.signed_structure import split_signed
 
 MAXIMUM_LENGTH = 256 * 1024
 _USAGES = (
@@ -38,7 +40,8 @@ VALIDITY_ASSURED_SHORT_TERM = "0.4.0.194121.2.1"
 @dataclass(frozen=True, slots=True, eq=False)
 class Certificate:
     """What the archive asks of a certificate (RFC 5280). ``public_key`` is a key object of ``cryptography``,
-    or None where the key's kind is unknown. ``issuer`` and ``subject`` are DER names."""
+    or None where the key's kind is unknown. ``issuer`` and ``subject`` are DER names, ``public_key_info`` is
+    the DER SubjectPublicKeyInfo, ``signature`` the algorithm its issuer signed it with."""
 
     der: bytes
     sha256: bytes
@@ -48,6 +51,7 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     public_key: Any
+    public_key_info: bytes
     key_identifier: bytes | None
     authority_key_identifier: bytes | None
     is_ca: bool
@@ -56,7 +60,7 @@ class Certificate:
     extended_key_usage: frozenset[str] | None
     critical_extensions: frozenset[str]
     extensions: frozenset[str]
-    signature_hash: str | None
+    signature: SignatureAlgorithm
 
     @property
     def self_issued(self) -> bool:
@@ -72,12 +76,12 @@ def load_certificate(der: bytes) -> Certificate:
         return _load(der)
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001 - two parsers of hostile bytes raise whatever they like
+    except Exception as error:  # two parsers of hostile bytes raise whatever they like
         raise FormatError("a certificate cannot be read") from error
 
 
 def _load(der: bytes) -> Certificate:
-    issuer, subject, serial = _names(der)
+    issuer, subject, serial, key_info = _names(der)
     if serial <= 0:
         return _load_leniently(der)
     try:
@@ -98,10 +102,6 @@ def _load(der: bytes) -> Certificate:
     extended: Any = value.get("2.5.29.37")
     key_identifier: Any = value.get("2.5.29.14")
     authority: Any = value.get("2.5.29.35")
-    try:
-        hash_name = certificate.signature_hash_algorithm
-    except UnsupportedAlgorithm:
-        hash_name = None
     return Certificate(
         der=der,
         sha256=hashlib.sha256(der).digest(),
@@ -111,6 +111,7 @@ def _load(der: bytes) -> Certificate:
         not_before=certificate.not_valid_before_utc,
         not_after=certificate.not_valid_after_utc,
         public_key=public_key,
+        public_key_info=key_info,
         key_identifier=key_identifier.digest if key_identifier else None,
         authority_key_identifier=authority.key_identifier if authority else None,
         is_ca=bool(basic and basic.ca),
@@ -119,12 +120,27 @@ def _load(der: bytes) -> Certificate:
         extended_key_usage=frozenset(oid.dotted_string for oid in extended) if extended else None,
         critical_extensions=frozenset(oid for oid, extension in extensions.items() if extension.critical),
         extensions=frozenset(extensions),
-        signature_hash=hash_name.name.replace("sha3-", "sha3_") if hash_name else None,
+        signature=split_signed(der).algorithm,
     )
 
 
-def _names(der: bytes) -> tuple[bytes, bytes, int]:
-    """Issuer, subject and serial number exactly as they stand (RFC 5280 clause 4.1)."""
+@lru_cache(maxsize=8192)
+def _hashable_name(name: bytes) -> str:
+    return str(asn1_x509.Name.load(name).hashable)
+
+
+def same_name(one: bytes, other: bytes) -> bool:
+    """Whether two DER names are equal after RFC 5280 clause 7.1: string types and case do not count."""
+    if one == other:
+        return True
+    try:
+        return _hashable_name(one) == _hashable_name(other)
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def _names(der: bytes) -> tuple[bytes, bytes, int, bytes]:
+    """Issuer, subject, serial number and key exactly as they stand (RFC 5280 clause 4.1)."""
     _, start, end, _ = read(der)
     _, start, end, _ = read(der, start, end)
     fields = list(children(der, start, end, 16))
@@ -134,7 +150,8 @@ def _names(der: bytes) -> tuple[bytes, bytes, int]:
         raise FormatError("a certificate lacks fields")
     _, serial_start, serial_end, _ = read(der, fields[0][1], fields[0][2])
     serial = int.from_bytes(der[serial_start:serial_end], signed=True)
-    return der[fields[2][1] : fields[2][2]], der[fields[4][1] : fields[4][2]], serial
+    issuer, subject, key_info = (der[fields[i][1] : fields[i][2]] for i in (2, 4, 5))
+    return issuer, subject, serial, key_info
 
 
 def _load_leniently(der: bytes) -> Certificate:
@@ -153,10 +170,6 @@ def _load_leniently(der: bytes) -> Certificate:
     names = {"non_repudiation": "content_commitment"}
     authority = certificate.authority_key_identifier_value
     listed = [(item["extn_id"].dotted, item["critical"].native) for item in tbs["extensions"] or ()]
-    try:
-        hash_name: str | None = certificate.hash_algo
-    except ValueError:
-        hash_name = None
     return Certificate(
         der=der,
         sha256=hashlib.sha256(der).digest(),
@@ -166,6 +179,7 @@ def _load_leniently(der: bytes) -> Certificate:
         not_before=tbs["validity"]["not_before"].native.astimezone(UTC),
         not_after=tbs["validity"]["not_after"].native.astimezone(UTC),
         public_key=public_key,
+        public_key_info=tbs["subject_public_key_info"].dump(),
         key_identifier=certificate.key_identifier,
         authority_key_identifier=authority["key_identifier"].native if authority else None,
         is_ca=bool(basic and basic["ca"].native),
@@ -174,5 +188,5 @@ def _load_leniently(der: bytes) -> Certificate:
         extended_key_usage=frozenset(item.dotted for item in extended) if extended else None,
         critical_extensions=frozenset(oid for oid, critical in listed if critical),
         extensions=frozenset(oid for oid, _ in listed),
-        signature_hash=hash_name,
+        signature=split_signed(der).algorithm,
     )

@@ -9,13 +9,13 @@ import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 # The registries of asn1crypto grow on import: tsp before anything is parsed, so results never depend on order.
-from asn1crypto import cms, core, crl, ocsp, tsp, x509  # noqa: F401
+from asn1crypto import cms, core, crl, tsp
 
 from zdda.signatures import der as tlv
-from zdda.signatures.certificates import Certificate, load_certificate
+from zdda.signatures.certificates import Certificate, load_certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import (
     SignatureAlgorithm,
@@ -46,21 +46,21 @@ _OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
 
 
 class _RawValues(core.SetOf):  # type: ignore[misc]
-    _child_spec = core.Any
+    _child_spec: ClassVar[Any] = core.Any
 
 
 class _RawAttribute(core.Sequence):  # type: ignore[misc]
-    _fields = [("type", core.ObjectIdentifier), ("values", _RawValues)]
+    _fields: ClassVar[Any] = [("type", core.ObjectIdentifier), ("values", _RawValues)]
 
 
 class _RawAttributes(core.SetOf):  # type: ignore[misc]
-    _child_spec = _RawAttribute
+    _child_spec: ClassVar[Any] = _RawAttribute
 
 
 class _RevocationValues(core.Sequence):  # type: ignore[misc]
     """EN 319 122-1 clause A.1.2.2 and Adobe's archival attribute share these members."""
 
-    _fields = [
+    _fields: ClassVar[Any] = [
         ("crls", core.SequenceOf, {"explicit": 0, "optional": True, "spec": crl.CertificateList}),
         ("ocsps", core.SequenceOf, {"explicit": 1, "optional": True}),
         ("other", core.Any, {"explicit": 2, "optional": True}),
@@ -143,7 +143,7 @@ def parse_signed_data(data: bytes) -> SignedData:
         return _parse(data)
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001 - a parser of hostile bytes raises whatever it likes
+    except Exception as error:  # a parser of hostile bytes raises whatever it likes
         raise FormatError("a CMS message cannot be read") from error
 
 
@@ -335,19 +335,10 @@ def candidates(signer: Signer, certificates: Iterable[bytes]) -> tuple[Certifica
         if signer.key_identifier is not None:
             match = signer.key_identifier == certificate.key_identifier
         else:
-            match = signer.serial == certificate.serial and _same_name(signer.issuer, certificate.issuer)
+            match = signer.serial == certificate.serial and same_name(signer.issuer or b"", certificate.issuer)
         if match:
             found.append(certificate)
     return tuple(found)
-
-
-def _same_name(one: bytes | None, other: bytes) -> bool:
-    """Equal bytes, or equal after RFC 5280 clause 7.1 (string types and case are the usual difference)."""
-    if one == other:
-        return True
-    if one is None:
-        return False
-    return bool(x509.Name.load(one).hashable == x509.Name.load(other).hashable)
 
 
 def verify_signer(
@@ -379,15 +370,8 @@ def _encodings(attributes: bytes) -> Iterable[bytes]:
     they signed (RFC 5652 clause 5.4 wants DER for the digest)."""
     yield attributes
     try:
-        ordered = tlv.encode(
-            tlv.SET,
-            b"".join(
-                sorted(
-                    _RawAttributes.load(attributes)[i].dump(force=True)
-                    for i in range(len(_RawAttributes.load(attributes)))
-                )
-            ),
-        )
+        members = [item.dump(force=True) for item in _RawAttributes.load(attributes)]
+        ordered = tlv.encode(tlv.SET, b"".join(sorted(members)))
     except (ValueError, TypeError):
         return
     if ordered != attributes:

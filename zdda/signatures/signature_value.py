@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from asn1crypto import algos
+from asn1crypto import algos, core
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, padding, rsa, utils
 
+from zdda.signatures import der as tlv
 from zdda.signatures.errors import FormatError
 
 DIGESTS = {
@@ -124,6 +126,25 @@ def signature_algorithm(oid: str, parameters: bytes | None, digest: str | None) 
             raise FormatError("RSASSA-PSS parameters cannot be read") from error
     mechanism, name = _SIGNATURES.get(oid, ("unknown", None))
     return SignatureAlgorithm(mechanism, name or digest)
+
+
+def algorithm_of(identifier: bytes, digest: str | None) -> SignatureAlgorithm:
+    """Reads the DER of an AlgorithmIdentifier; see ``signature_algorithm``."""
+    _, start, end, _ = tlv.read(identifier)
+    parts = list(tlv.children(identifier, start, end, 2))
+    if not parts or parts[0][0] != tlv.OBJECT_IDENTIFIER:
+        raise FormatError("an AlgorithmIdentifier lacks its identifier")
+    oid = _dotted(identifier[parts[0][1] : parts[0][2]])
+    parameters = identifier[parts[1][1] : parts[1][2]] if len(parts) > 1 and parts[1][0] != 0x05 else None
+    return signature_algorithm(oid, parameters, digest)
+
+
+@lru_cache(maxsize=256)
+def _dotted(encoded: bytes) -> str:
+    try:
+        return str(core.ObjectIdentifier.load(encoded).dotted)
+    except ValueError as error:
+        raise FormatError("an object identifier cannot be read") from error
 
 
 def verify_digest(

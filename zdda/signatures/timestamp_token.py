@@ -95,7 +95,7 @@ def _parse(der: bytes) -> TimestampToken:
         }
     except FormatError:
         raise
-    except Exception as error:  # noqa: BLE001 - a parser of hostile bytes raises whatever it likes
+    except Exception as error:  # a parser of hostile bytes raises whatever it likes
         raise FormatError("a TSTInfo cannot be read") from error
     certificate, value_intact, reference = _verify(signed, signer)
     return TimestampToken(
@@ -135,8 +135,8 @@ def _verify(signed: cms.SignedData, signer: cms.Signer) -> tuple[Certificate | N
     for certificate in ordered:
         if cms.verify_signer(signer, certificate, digest):
             return certificate, agrees, _reference(references, certificate)
-    certificate = ordered[0] if ordered else None
-    return certificate, False, _reference(references, certificate)
+    first = ordered[0] if ordered else None
+    return first, False, _reference(references, first)
 
 
 def _reference(references: tuple[cms.CertificateReference, ...], certificate: Certificate | None) -> str:
