@@ -1,0 +1,1 @@
+"""Archival Storage of OAIS: objects that cannot be altered, their records, the one door, the spool."""

@@ -1,0 +1,82 @@
+"""The protocol of a store of bytes that are written once and named by their digest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO, Protocol
+
+from zdda.model.errors import Conflict, IntegrityError, Unavailable
+from zdda.model.identifiers import ContentAddress
+
+OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
+CrashPoint = Callable[[str], None]
+"""Called with a stable name before and after each step that persists something; tests die there."""
+
+
+def no_crash(_point: str) -> None:
+    """The crash point of production: nothing happens."""
+
+
+class BlobMismatch(IntegrityError):
+    """The bytes given are not those of the address, or not of that length. Nothing was stored."""
+
+    code = "blob-mismatch"
+
+
+class BlobDamaged(IntegrityError):
+    """The bytes that lie under the address are not its bytes."""
+
+    code = "blob-damaged"
+
+
+class StoreFailed(Unavailable):
+    """The store met an error of its medium and takes no more writes until it is opened anew."""
+
+    code = "store-failed"
+
+
+class WrongStore(Conflict):
+    """The folder or bucket holds the store of another archive."""
+
+    code = "wrong-store"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobStat:
+    """What a store says of an object; ``retain_until`` to the second."""
+
+    length: int
+    retain_until: datetime
+
+
+class BlobStore(Protocol):
+    """Write-once bytes by content address.
+
+    ``put`` is safe to repeat, by several at once, and after any crash: when it returns, the bytes are durable under
+    their address and locked until ``retain_until`` at least. A lock is never shortened. Nothing half-written can
+    ever be opened.
+    """
+
+    def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        """Stores; raises ``BlobMismatch``, ``BlobDamaged`` (another content lies there already: it is left as it
+        is), ``StoreFailed``."""
+        ...
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        """The bytes, seekable, not verified; raises ``NotFound``."""
+        ...
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        """Raises ``NotFound``."""
+        ...
+
+    def extend(self, address: ContentAddress, retain_until: datetime) -> None:
+        """Locks for longer; an earlier moment changes nothing. Raises ``NotFound``."""
+        ...
+
+    def addresses(self) -> Iterator[ContentAddress]:
+        """Every object, in the order of addresses."""
+        ...

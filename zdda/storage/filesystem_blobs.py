@@ -1,0 +1,174 @@
+"""A store in a folder: ``objects/ab/cd/<64 hex digits>``, mode 0400, immutable where the file system allows.
+
+The lock is the file's modification time, which lies in the future: it survives copies that keep times, needs no
+extended attributes, and `ls` shows it. It binds the archive; against root on that machine it is no protection.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from zdda.model.errors import NotFound
+from zdda.model.identifiers import ContentAddress
+from zdda.storage.blob_store import (
+    BlobDamaged,
+    BlobMismatch,
+    BlobStat,
+    CrashPoint,
+    OpenStream,
+    StoreFailed,
+    no_crash,
+)
+from zdda.storage.durable_files import make_folder, set_immutable, sync_folder
+
+CRASH_POINTS = (
+    "blob.before-write",
+    "blob.written",
+    "blob.synced",
+    "blob.linked",
+    "blob.named-durably",
+    "blob.locked",
+)
+_CHUNK = 1024 * 1024
+
+
+class FilesystemBlobs:
+    """See ``BlobStore``. One process opens the folder at a time (``lock``).
+
+    If everything stops during ``put``: before the link only a file in ``incoming`` is there, swept at the next
+    opening; after it the whole object lies under its address, and the repeated ``put`` brings lock and flag level.
+    After a failed sync nothing more is written: what the kernel then says of the file is not to be believed.
+    """
+
+    def __init__(self, folder: Path, *, immutable: bool = True, crash: CrashPoint = no_crash) -> None:
+        self._objects, self._incoming = folder / "objects", folder / "incoming"
+        self._immutable, self._crash = immutable, crash
+        self._failed = False
+        self._names = threading.Lock()
+        self._serial = 0
+        for needed in (self._objects, self._incoming):
+            make_folder(needed)
+        self._guard = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._guard)
+            raise StoreFailed("another process has opened this store") from error
+        for left in self._incoming.iterdir():
+            left.unlink()
+
+    def close(self) -> None:
+        """Lets another process open the folder."""
+        os.close(self._guard)
+
+    def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        if self._failed:
+            raise StoreFailed("the store takes no writes since an error of its medium")
+        path = self._path(address)
+        try:
+            if path.exists():
+                self._check(address, path, length)
+            else:
+                self._write(address, path, length, open_stream, retain_until)
+            self._lock(path, retain_until)
+        except OSError as error:
+            self._failed = True
+            raise StoreFailed("the store's medium fails") from error
+        self._crash("blob.locked")
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        try:
+            return self._path(address).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound("the store holds no such object") from error
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        try:
+            status = self._path(address).stat()
+        except FileNotFoundError as error:
+            raise NotFound("the store holds no such object") from error
+        return BlobStat(status.st_size, datetime.fromtimestamp(int(status.st_mtime), UTC))
+
+    def extend(self, address: ContentAddress, retain_until: datetime) -> None:
+        self.stat(address)
+        self._lock(self._path(address), retain_until)
+
+    def addresses(self) -> Iterator[ContentAddress]:
+        for first in sorted(self._objects.iterdir()):
+            for second in sorted(first.iterdir()):
+                for file in sorted(second.iterdir()):
+                    yield ContentAddress.parse(f"sha256:{file.name}")
+
+    def _path(self, address: ContentAddress) -> Path:
+        digits = address.digest.hex()
+        return self._objects / digits[:2] / digits[2:4] / digits
+
+    def _write(
+        self, address: ContentAddress, path: Path, length: int, open_stream: OpenStream, retain_until: datetime
+    ) -> None:
+        with self._names:
+            self._serial += 1
+            temporary = self._incoming / f"{address.digest.hex()}.{self._serial}"
+        self._crash("blob.before-write")
+        try:
+            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
+            with os.fdopen(descriptor, "wb", buffering=0) as file:
+                self._copy(address, length, open_stream, file)
+                self._crash("blob.written")
+                os.utime(file.fileno(), (retain_until.timestamp(), int(retain_until.timestamp())))
+                os.fsync(file.fileno())
+            self._crash("blob.synced")
+            make_folder(path.parent)
+            try:
+                os.link(temporary, path)
+            except FileExistsError:  # another put of the same bytes was faster
+                self._check(address, path, length)
+            self._crash("blob.linked")
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+        self._crash("blob.named-durably")
+
+    def _copy(self, address: ContentAddress, length: int, open_stream: OpenStream, file: BinaryIO) -> None:
+        digest, left = hashlib.sha256(), length
+        with open_stream() as stream:
+            while chunk := stream.read(_CHUNK):
+                left -= len(chunk)
+                if left < 0:
+                    break
+                digest.update(chunk)
+                view = memoryview(chunk)
+                while view:
+                    view = view[file.write(view) :]
+        if left or digest.digest() != address.digest:
+            raise BlobMismatch("the bytes are not those of the address")
+
+    def _check(self, address: ContentAddress, path: Path, length: int) -> None:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+        if digest != address.digest or path.stat().st_size != length:
+            raise BlobDamaged("other bytes lie under the address")
+
+    def _lock(self, path: Path, retain_until: datetime) -> None:
+        """Prolongs the lock and sets the flag. Between clearing and setting the flag a crash leaves mode 0400 and
+        the earlier lock; the next put or extension goes on from there."""
+        wanted, status = int(retain_until.timestamp()), path.stat()
+        if status.st_mtime < wanted:
+            set_immutable(path, immutable=False)
+            os.utime(path, (wanted, wanted))
+            descriptor = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if path.stat().st_mtime != wanted:
+                raise OSError("the file system does not keep the lock's time")
+        if self._immutable:
+            set_immutable(path, immutable=True)

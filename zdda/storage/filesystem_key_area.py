@@ -1,0 +1,152 @@
+"""A key area in a folder: segments of slots; concurrent writers share one sync."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from zdda.model.clock import Entropy
+from zdda.model.errors import NotFound
+from zdda.model.objects import ObjectName
+from zdda.storage.blob_store import CrashPoint, StoreFailed, no_crash
+from zdda.storage.durable_files import make_folder
+from zdda.storage.key_area import sort_key
+from zdda.storage.object_record import ObjectRecord, RecordMalformed
+from zdda.storage.slots import SLOTS, Segment
+
+CRASH_POINTS = ("key-area.before-write", "key-area.written", "key-area.synced")
+_Place = tuple[Segment, int]
+
+
+class FilesystemKeyArea:
+    """See ``KeyArea``. One process opens the folder at a time.
+
+    ``damaged`` tells, after opening, how many slots held a copy that is neither valid nor blank.
+    """
+
+    def __init__(self, folder: Path, entropy: Entropy, *, passes: int = 3, crash: CrashPoint = no_crash) -> None:
+        make_folder(folder)
+        self._folder, self._entropy, self._passes, self._crash = folder, entropy, passes, crash
+        self._guard = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._guard)
+            raise StoreFailed("another process has opened this key area") from error
+        self._lock = threading.Lock()
+        self._segments: list[Segment] = []
+        self._index: dict[ObjectName, _Place] = {}
+        self._free: list[_Place] = []
+        self._syncs: dict[Segment, _GroupSync] = {}
+        self.damaged = 0
+        for path in sorted(folder.glob("segment-*.slots")):
+            self._add(Segment(path))
+
+    def close(self) -> None:
+        """Lets another process open the folder."""
+        for segment in self._segments:
+            segment.close()
+        os.close(self._guard)
+
+    def write(self, record: ObjectRecord) -> None:
+        body = record.encode()
+        self._crash("key-area.before-write")
+        try:
+            with self._lock:
+                place = self._index.get(record.name) or self._take()
+                segment, slot = place
+                segment.write(slot, body)
+                self._index[record.name] = place
+            self._crash("key-area.written")
+            self._syncs[segment].sync()
+        except OSError as error:
+            raise StoreFailed("the key area's medium fails") from error
+        self._crash("key-area.synced")
+
+    def read(self, name: ObjectName) -> ObjectRecord:
+        with self._lock:
+            place = self._index.get(name)
+            if place is None:
+                raise NotFound("the key area has no such record")
+            body = place[0].read(place[1])
+        record = ObjectRecord.decode(body)
+        if record.name != name:
+            raise RecordMalformed("a slot holds another object's record")
+        return record
+
+    def records(self) -> Iterator[ObjectRecord]:
+        with self._lock:
+            names = sorted(self._index, key=sort_key)
+        for name in names:
+            try:
+                yield self.read(name)
+            except NotFound:  # destroyed meanwhile
+                continue
+
+    def destroy(self, name: ObjectName) -> None:
+        try:
+            with self._lock:
+                place = self._index.pop(name, None)
+                if place is not None:
+                    place[0].erase(place[1], self._passes, self._entropy)
+                    self._free.append(place)
+        except OSError as error:
+            raise StoreFailed("the key area's medium fails") from error
+
+    def _take(self) -> _Place:
+        if not self._free:
+            self._add(Segment(self._folder / f"segment-{len(self._segments):06}.slots"))
+        return self._free.pop()
+
+    def _add(self, segment: Segment) -> None:
+        self._segments.append(segment)
+        self._syncs[segment] = _GroupSync(segment.sync)
+        free = []
+        for slot, body, damaged in segment.scan():
+            self.damaged += damaged
+            if not body:
+                if not damaged:
+                    free.append((segment, slot))
+                continue
+            try:
+                self._index[ObjectRecord.decode(body).name] = (segment, slot)
+            except RecordMalformed:
+                self.damaged += 1
+        assert len(free) <= SLOTS
+        self._free += reversed(free)
+
+
+class _GroupSync:
+    """Those who have written wait for one sync that began after their write; one of them makes it."""
+
+    def __init__(self, sync: Callable[[], None]) -> None:
+        self._sync = sync
+        self._turn = threading.Condition()
+        self._asked = self._done = 0
+        self._running = self._failed = False
+
+    def sync(self) -> None:
+        """Raises ``StoreFailed`` for ever once a sync has failed: what was written then is not to be believed."""
+        with self._turn:
+            self._asked += 1
+            mine = self._asked
+            while self._running and self._done < mine:
+                self._turn.wait()
+            if self._failed:
+                raise StoreFailed("the key area takes no writes since a sync failed")
+            if self._done >= mine:
+                return
+            self._running, target = True, self._asked
+        failed = True
+        try:
+            self._sync()
+            failed = False
+        finally:
+            with self._turn:
+                self._running, self._failed = False, failed
+                if not failed:
+                    self._done = target
+                self._turn.notify_all()

@@ -1,0 +1,54 @@
+"""A store in memory: for tests and trials; it forgets."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import BinaryIO
+
+from zdda.model.errors import NotFound
+from zdda.model.identifiers import ContentAddress
+from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStat, OpenStream
+
+
+class MemoryBlobs:
+    """See ``BlobStore``."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[ContentAddress, tuple[bytes, datetime]] = {}
+        self._lock = threading.Lock()
+
+    def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        with open_stream() as stream:
+            data = stream.read(length + 1)
+        if len(data) != length or hashlib.sha256(data).digest() != address.digest:
+            raise BlobMismatch("the bytes are not those of the address")
+        with self._lock:
+            held, lock = self._blobs.get(address, (data, retain_until))
+            if hashlib.sha256(held).digest() != address.digest:
+                raise BlobDamaged("other bytes lie under the address")
+            self._blobs[address] = (held, max(lock, retain_until.replace(microsecond=0)))
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        return io.BytesIO(self._get(address)[0])
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        data, retain_until = self._get(address)
+        return BlobStat(len(data), retain_until.replace(microsecond=0))
+
+    def extend(self, address: ContentAddress, retain_until: datetime) -> None:
+        with self._lock:
+            data, lock = self._get(address)
+            self._blobs[address] = (data, max(lock, retain_until))
+
+    def addresses(self) -> Iterator[ContentAddress]:
+        return iter(sorted(self._blobs))
+
+    def _get(self, address: ContentAddress) -> tuple[bytes, datetime]:
+        try:
+            return self._blobs[address]
+        except KeyError as error:
+            raise NotFound("the store holds no such object") from error

@@ -1,0 +1,170 @@
+"""The spool: files of deposits on their way, encrypted from the first byte, durable when finished."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from pathlib import Path
+from typing import BinaryIO
+
+from zdda.crypto.digests import ContentDigests, DigestingCounter
+from zdda.crypto.streaming_aead import NONCE_PREFIX_LENGTH, SALT_LENGTH, EncryptingWriter
+from zdda.model.clock import Entropy
+from zdda.model.errors import NotFound, Unavailable
+from zdda.model.objects import ObjectName
+from zdda.storage.blob_store import CrashPoint, no_crash
+from zdda.storage.durable_files import make_folder, sync_folder
+
+CRASH_POINTS = ("spool.before-write", "spool.synced", "spool.named-durably")
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class SpoolFull(Unavailable):
+    """No room, or less than the reserve; nothing of the file is left."""
+
+    code = "spool-full"
+
+
+class SpoolFailed(Unavailable):
+    """The spool's medium failed."""
+
+    code = "spool-failed"
+
+
+class Spool:
+    """A folder of finished and unfinished files. ``minimum_free`` bytes of its file system stay free."""
+
+    def __init__(self, folder: Path, minimum_free: int = 0, crash: CrashPoint = no_crash) -> None:
+        make_folder(folder)
+        self._folder, self._minimum_free, self._crash = folder, minimum_free, crash
+
+    def create(self, name: str) -> SpoolFile:
+        """A new file; raises ``SpoolFull``, ``ValueError`` for a name that is none."""
+        path = self._path(name)
+        self._crash("spool.before-write")
+        self.check_room()
+        try:
+            return SpoolFile(path, self._crash)
+        except OSError as error:
+            raise _meaning(error) from error
+
+    def encrypting(self, name: str, key: bytes, object_name: ObjectName, entropy: Entropy) -> EncryptedSpoolFile:
+        """A new file that takes plaintext and keeps ciphertext."""
+        return EncryptedSpoolFile(self.create(name), key, object_name, entropy)
+
+    def open(self, name: str) -> BinaryIO:
+        """A finished file; raises ``NotFound``."""
+        try:
+            return self._path(name).open("rb")
+        except FileNotFoundError as error:
+            raise NotFound("the spool has no such file") from error
+
+    def path(self, name: str) -> Path:
+        """Where a file lies: for a worker process that opens it by itself."""
+        return self._path(name)
+
+    def remove(self, name: str) -> None:
+        """Removes a file; one that is not there is no error."""
+        self._path(name).unlink(missing_ok=True)
+
+    def names(self) -> list[str]:
+        """Every file, in the order of names."""
+        return sorted(path.name for path in self._folder.iterdir())
+
+    def check_room(self) -> None:
+        """Raises ``SpoolFull`` below the reserve."""
+        status = os.statvfs(self._folder)
+        if status.f_bavail * status.f_frsize < self._minimum_free:
+            raise SpoolFull("the spool has no room")
+
+    def _path(self, name: str) -> Path:
+        if not _NAME.fullmatch(name):
+            raise ValueError("not a name of the spool")
+        return self._folder / name
+
+
+class SpoolFile:
+    """An unfinished file. ``finish`` makes it durable, ``discard`` removes it; neither raises when repeated."""
+
+    def __init__(self, path: Path, crash: CrashPoint) -> None:
+        self._path, self._crash = path, crash
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        self._file = os.fdopen(descriptor, "wb", buffering=0)
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        """Takes all of ``data``; raises ``SpoolFull``, ``SpoolFailed``."""
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise _meaning(error) from error
+        return len(data)
+
+    def finish(self) -> None:
+        """File and name are on the disk when it returns; raises ``SpoolFull``, ``SpoolFailed``."""
+        if self._file.closed:
+            return
+        try:
+            os.fsync(self._file.fileno())
+            self._file.close()
+            self._crash("spool.synced")
+            sync_folder(self._path.parent)
+        except OSError as error:
+            raise _meaning(error) from error
+        self._crash("spool.named-durably")
+
+    def discard(self) -> None:
+        """Nothing of it is left."""
+        try:
+            self._file.close()
+        finally:
+            self._path.unlink(missing_ok=True)
+
+
+class EncryptedSpoolFile:
+    """Encrypts on the way in and counts both sides. ``finish`` gives (plaintext, ciphertext) digests."""
+
+    def __init__(self, file: SpoolFile, key: bytes, object_name: ObjectName, entropy: Entropy) -> None:
+        self._file, self._plain, self._cipher = file, DigestingCounter(), DigestingCounter()
+        salt, prefix = entropy(SALT_LENGTH), entropy(NONCE_PREFIX_LENGTH)
+        counted = _Counted(file, self._cipher)
+        self._writer = EncryptingWriter(counted, key, object_name.associated_data(), salt, prefix)
+        self._sealed: tuple[ContentDigests, ContentDigests] | None = None
+
+    def write(self, data: bytes | bytearray | memoryview, /) -> int:
+        self._plain.update(data)
+        return self._writer.write(data)
+
+    @property
+    def length(self) -> int:
+        """Bytes of plaintext so far."""
+        return self._plain.result().length
+
+    def finish(self) -> tuple[ContentDigests, ContentDigests]:
+        """Durable; (plaintext, ciphertext)."""
+        if self._sealed is None:
+            self._writer.close()
+            self._file.finish()
+            self._sealed = self._plain.result(), self._cipher.result()
+        return self._sealed
+
+    def discard(self) -> None:
+        self._file.discard()
+
+
+class _Counted:
+    def __init__(self, file: SpoolFile, counter: DigestingCounter) -> None:
+        self._file, self._counter = file, counter
+
+    def write(self, data: bytes, /) -> int:
+        self._counter.update(data)
+        return self._file.write(data)
+
+
+def _meaning(error: OSError) -> SpoolFull | SpoolFailed:
+    if error.errno in _FULL:
+        return SpoolFull("the spool has no room")
+    return SpoolFailed("the spool's medium fails")

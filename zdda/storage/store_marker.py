@@ -1,0 +1,34 @@
+"""``zdda-store.json``: says whose store a folder is, so that two archives never share one by mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from zdda.model.canonical_json import canonical_json, parse_json
+from zdda.storage.blob_store import WrongStore
+from zdda.storage.durable_files import make_folder, write_once
+
+NAME = "zdda-store.json"
+FORMAT = "zdda-store/1"
+
+
+def marker(archive: str, tenants: Iterable[str]) -> bytes:
+    """The marker's bytes."""
+    return canonical_json({"format": FORMAT, "archive": archive, "tenants": sorted(set(tenants))})
+
+
+def claim_store(folder: Path, archive: str, tenants: Iterable[str]) -> None:
+    """Marks a folder as this archive's, or checks that it is; raises ``WrongStore``."""
+    make_folder(folder)
+    wanted = marker(archive, tenants)
+    if write_once(folder / NAME, wanted, 0o400):
+        return
+    try:
+        value: Any = parse_json((folder / NAME).read_bytes(), 1024 * 1024)
+        mine = value["format"] == FORMAT and value["archive"] == archive and set(tenants) <= set(value["tenants"])
+    except (ValueError, TypeError, KeyError) as error:
+        raise WrongStore("the store's marker cannot be read") from error
+    if not mine:
+        raise WrongStore("the store belongs to another archive, or not to this tenant")
