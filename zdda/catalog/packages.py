@@ -40,7 +40,6 @@ class ArchivedPackage:
     years: int
     retain_until: datetime
     worst: str
-    flagged: bool
     received_at: datetime
     sealed_at: datetime
     stored_at: datetime

@@ -133,7 +133,6 @@ packages = Table(
     Column("years", Integer, nullable=False),
     Column("retain_until", Moment, nullable=False),
     Column("worst", Text, nullable=False),
-    Column("flagged", Boolean, nullable=False),
     Column("received_at", Moment, nullable=False),
     Column("sealed_at", Moment, nullable=False),
     Column("stored_at", Moment, nullable=False),

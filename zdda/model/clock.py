@@ -20,10 +20,11 @@ class Entropy(Protocol):
 
 
 class SystemClock:
-    """The clock of this machine."""
+    """The clock of this machine, to the millisecond: what is written down can be read back unchanged."""
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        moment = datetime.now(UTC)
+        return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 class FixedClock:

@@ -169,7 +169,6 @@ def upgrade() -> None:
         sa.Column("years", sa.Integer(), nullable=False),
         sa.Column("retain_until", sa.BigInteger(), nullable=False),
         sa.Column("worst", sa.Text(), nullable=False),
-        sa.Column("flagged", sa.Boolean(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
         sa.Column("sealed_at", sa.BigInteger(), nullable=False),
         sa.Column("stored_at", sa.BigInteger(), nullable=False),

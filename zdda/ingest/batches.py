@@ -1,0 +1,158 @@
+"""Step 5, archived: packages share a hash tree, one timestamp, one batch object and one amendment.
+
+closed       the members are fixed; from here on the tree cannot change
+timestamped  the completed token, and the batch object's ciphertext and record, are durable
+stored       the batch object lies in the store
+recorded     the amendment lies in the store; the deposits are archived, their receipts final
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from zdda.audit.log import record
+from zdda.catalog.evidence import LEASED as BATCHES
+from zdda.catalog.evidence import (
+    BatchState,
+    Candidate,
+    Member,
+    candidates,
+    get_batch,
+    insert_batch,
+    members_of,
+    pending_amendments,
+)
+from zdda.catalog.leasing import Lease
+from zdda.catalog.packages import insert_object
+from zdda.database.session import AnyRow
+from zdda.evidence.batch import EvidenceBatch
+from zdda.evidence.hash_tree import HashTree
+from zdda.ingest.archiving import archive_batch, prepare_amendment
+from zdda.ingest.objects import keep_object, stored_object
+from zdda.ingest.workshop import Workshop
+from zdda.model.identifiers import new_identifier
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.signatures.timestamp_token import parse_timestamp_token
+from zdda.storage.object_record import ObjectRecord
+
+CRASH_POINTS = (
+    "batch.before-close",
+    "batch.closed",
+    "batch.token-received",
+    "batch.object-durable",
+    "batch.timestamped",
+    "batch.object-stored",
+    "batch.stored",
+)
+
+
+class BatchCloser:
+    """Closes batches by number or by time. A ``WorkSource`` of the runner."""
+
+    def __init__(self, workshop: Workshop, size: int, longest_wait: timedelta) -> None:
+        self._workshop, self._size, self._longest_wait = workshop, size, longest_wait
+
+    def heartbeat(self) -> None:
+        """Nothing is held."""
+
+    def run_one(self) -> bool:
+        """Closes one batch when there are enough packages, or one has waited long enough."""
+        workshop = self._workshop
+        now = workshop.clock.now()
+        with workshop.database.read() as tx:
+            if not self._due(candidates(tx, self._size), now):
+                return False
+        workshop.crash("batch.before-close")
+        with workshop.database.write() as tx:
+            chosen = plan_batch(candidates(tx, self._size), self._size)
+            if not self._due(chosen, now):  # another closer was faster
+                return False
+            year = chosen[0].retain_until.year
+            members = [Member(each.package_id, "aip", 0, each.group_digest) for each in chosen]
+            members += pending_amendments(tx, range(year, year + 2), self._size)
+            batch_id = new_identifier(workshop.clock, workshop.entropy)
+            retain_until = max(each.retain_until for each in chosen)
+            root = HashTree([member.digest for member in members]).root
+            insert_batch(tx, batch_id, now, retain_until, root, members)
+            record(tx, now, "batch-closed", batch=str(batch_id), members=len(members), root=root.hex())
+        workshop.crash("batch.closed")
+        return True
+
+    def _due(self, waiting: list[Candidate], now: datetime) -> bool:
+        if not waiting:
+            return False
+        return len(waiting) >= self._size or now - min(each.stored_at for each in waiting) >= self._longest_wait
+
+
+def plan_batch(waiting: Iterable[Candidate], size: int) -> list[Candidate]:
+    """Which packages share a tree: those that may go earliest, and whose years of disposal are the same or follow
+    each other. Pure."""
+    ordered = sorted(waiting, key=lambda each: (each.retain_until, each.package_id))
+    if not ordered:
+        return []
+    year = ordered[0].retain_until.year
+    return [each for each in ordered if each.retain_until.year <= year + 1][:size]
+
+
+class BatchSteps:
+    """The steps of one tenant's batches; see ``zdda.jobs.runner``."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    def __call__(self, lease: Lease) -> Lease:
+        step = {
+            BatchState.CLOSED: self._timestamp,
+            BatchState.TIMESTAMPED: self._store,
+            BatchState.STORED: self._record,
+        }[BatchState(lease.state)]
+        with self._workshop.database.read() as tx:
+            batch = get_batch(tx, lease.key)
+        return step(lease, batch)
+
+    def _timestamp(self, lease: Lease, batch: AnyRow) -> Lease:
+        workshop = self._workshop
+        with workshop.database.read() as tx:
+            members = members_of(tx, lease.key)
+        token = workshop.complete_token(workshop.authorities.timestamp(batch.root))
+        workshop.crash("batch.token-received")
+        leaves = tuple(member.digest for member in members)
+        content = EvidenceBatch(lease.key, workshop.tenant, batch.created_at, leaves, token).encode()
+        name = ObjectName(workshop.tenant, lease.key, ObjectKind.EVIDENCE_BATCH)
+        spool_file, object_record = keep_object(workshop, lease, name, content, batch.retain_until)
+        workshop.crash("batch.object-durable")
+        gen_time = parse_timestamp_token(token).gen_time
+        now = workshop.clock.now()
+        with workshop.database.write() as tx:
+            moved = BATCHES.transition(
+                tx,
+                lease,
+                BatchState.CLOSED,
+                BatchState.TIMESTAMPED,
+                token=token,
+                gen_time=gen_time,
+                batch_file=spool_file,
+                batch_record=object_record.encode(),
+            )
+            record(tx, now, "batch-timestamped", batch=str(lease.key))
+        workshop.crash("batch.timestamped")
+        return moved
+
+    def _store(self, lease: Lease, batch: AnyRow) -> Lease:
+        workshop = self._workshop
+        object_record = ObjectRecord.decode(batch.batch_record)
+        workshop.store.put(object_record, lambda: workshop.spool.open(batch.batch_file))
+        workshop.crash("batch.object-stored")
+        prepared = prepare_amendment(workshop, lease, batch)
+        now = workshop.clock.now()
+        with workshop.database.write() as tx:
+            moved = BATCHES.transition(tx, lease, BatchState.TIMESTAMPED, BatchState.STORED, **prepared)
+            insert_object(tx, stored_object(object_record))
+            record(tx, now, "batch-stored", batch=str(lease.key))
+        workshop.crash("batch.stored")
+        workshop.spool.remove(batch.batch_file)
+        return moved
+
+    def _record(self, lease: Lease, batch: AnyRow) -> Lease:
+        return archive_batch(self._workshop, lease, batch)

@@ -1,0 +1,48 @@
+"""Small objects of the archive's own (batches, amendments) on their way into the store."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from zdda.catalog.leasing import Lease
+from zdda.catalog.packages import StoredObject
+from zdda.ingest.workshop import Workshop
+from zdda.model.identifiers import ContentAddress
+from zdda.model.objects import ObjectName
+from zdda.storage.object_record import ObjectRecord
+
+
+def keep_object(
+    workshop: Workshop, lease: Lease, name: ObjectName, content: bytes, retain_until: datetime
+) -> tuple[str, ObjectRecord]:
+    """Encrypts an object under a fresh key into the spool, durable, and makes its record; nothing is stored yet.
+
+    Once the caller has committed the record, everything random in the object is durable: whoever goes on from
+    there stores the same bytes.
+    """
+    key = workshop.entropy(32)
+    spool_file = f"{lease.key}.{name.kind}.{lease.epoch}"
+    file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy)
+    try:
+        file.write(content)
+        _, stored = file.finish()
+    except BaseException:
+        file.discard()
+        raise
+    address = ContentAddress(stored.sha256)
+    return spool_file, workshop.store.seal_record(name, address, stored.length, stored.sha512, key, retain_until)
+
+
+def stored_object(object_record: ObjectRecord) -> StoredObject:
+    """How the catalog lists an object."""
+    name = object_record.name
+    return StoredObject(
+        package_id=name.package,
+        kind=name.kind.value,
+        sequence=name.sequence,
+        address=str(object_record.address),
+        length=object_record.length,
+        sha512=object_record.sha512,
+        generation=object_record.generation,
+        retain_until=object_record.retain_until,
+    )

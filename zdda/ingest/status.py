@@ -1,0 +1,48 @@
+"""How a deposit fares, read from its row."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from zdda.catalog.deposits import documents_of, get_deposit, history_of
+from zdda.database.session import AnyRow, Transaction
+from zdda.model.canonical_json import parse_json
+from zdda.model.deposit import Deferral, DepositState
+from zdda.model.views import DepositStatus
+
+
+def status_of(tx: Transaction, deposit_id: UUID, *, created: bool = False) -> DepositStatus:
+    """Raises ``NotFound``."""
+    row = get_deposit(tx, deposit_id)
+    state = DepositState(row.state)
+    deferral = None
+    if row.deferred_reason is not None and row.not_before is not None:
+        deferral = Deferral(row.deferred_reason, row.not_before)
+    return DepositStatus(
+        deposit_id=deposit_id,
+        package_id=row.package_id,
+        account=row.account,
+        state=state,
+        history=tuple((entry.state, entry.at) for entry in history_of(tx, deposit_id)),
+        deferral=deferral,
+        receipt=json.loads(row.receipt) if row.receipt is not None else None,
+        rejection=_rejection(tx, row) if state is DepositState.REJECTED else None,
+        created=created,
+    )
+
+
+def _rejection(tx: Transaction, row: AnyRow) -> dict[str, Any]:
+    """Why the deposit was rejected, with the reports."""
+    reports: list[Any] = parse_json(row.reports) if row.reports is not None else []
+    documents = documents_of(tx, row.deposit_id)
+    note = next((entry.note for entry in history_of(tx, row.deposit_id) if entry.state == "rejected"), None)
+    return {
+        "code": "document-unreadable" if note == "document-unreadable" else "deposit-rejected",
+        "verdict": row.worst,
+        "documents": [
+            {"number": document.number, "verdict": document.verdict, "report": report}
+            for document, report in zip(documents, reports, strict=True)
+        ],
+    }
