@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from zdda.crypto.digests import ContentDigests
 from zdda.packaging.aip_reader import XML_LIMIT, Aip
-from zdda.packaging.errors import MemberDamaged, MetadataBroken
+from zdda.packaging.errors import MemberDamaged, MetadataBroken, PackageError
 from zdda.packaging.layout import PREMIS, REPRESENTATION_METS, ROOT_METS
 from zdda.packaging.mets import MetsReference, read_mets
 from zdda.packaging.premis import read_premis
@@ -15,17 +15,19 @@ Digests = Mapping[str, ContentDigests]
 """Member's name → digests of its content as read."""
 
 
-def check_manifest(aip: Aip) -> dict[str, ContentDigests]:
-    """Reads every member once and compares with the manifest; gives the digests found.
-
-    Raises ``MemberDamaged`` for the first that differs.
-    """
-    found = {}
+def check_manifest(aip: Aip) -> tuple[dict[str, ContentDigests], tuple[PackageError, ...]]:
+    """Reads every member once, in constant memory: (digests found, one error for each that is not as listed)."""
+    found: dict[str, ContentDigests] = {}
+    errors: list[PackageError] = []
     for entry in aip.entries:
-        found[entry.name] = aip.container.digests(entry.name)
+        try:
+            found[entry.name] = aip.container.digests(entry.name)
+        except PackageError as error:
+            errors.append(error)
+            continue
         if found[entry.name].sha256 != entry.sha256:
-            raise MemberDamaged("does not have the digest the manifest tells", entry.name)
-    return found
+            errors.append(MemberDamaged("does not have the digest the manifest tells", entry.name))
+    return found, tuple(errors)
 
 
 def check_mets(aip: Aip, digests: Digests) -> None:

@@ -40,7 +40,9 @@ DATA, BUILT = built()
 
 def check_all(data: bytes) -> None:
     aip = open_aip(io.BytesIO(data))
-    digests = check_manifest(aip)
+    digests, errors = check_manifest(aip)
+    if errors:
+        raise errors[0]
     check_mets(aip, digests)
     check_premis(aip, digests)
     aip.check_seal()

@@ -1,0 +1,1 @@
+"""Independent verification from stored bytes alone; believes neither catalog nor database."""
