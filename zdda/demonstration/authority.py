@@ -76,6 +76,10 @@ class DemonstrationAuthority:
         self.timestamping = self._load("tsa") or self._save("tsa", self._make_timestamping())
         self._responder = self._load("ocsp") or self._save("ocsp", self._make_responder())
 
+    def root_certificate(self) -> bytes:
+        """The DER of the trust anchor."""
+        return self.root.der
+
     def issue_signer(self, common_name: str, valid_for: timedelta = 2 * _YEAR) -> Credential:
         """A person's certificate for signing documents (content commitment)."""
         usage = _usage(digital_signature=True, content_commitment=True)

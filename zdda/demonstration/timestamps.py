@@ -7,6 +7,7 @@ import hashlib
 from asn1crypto import algos, cms, core, tsp, x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from zdda.demonstration.authority import Credential
 from zdda.model.clock import Clock, Entropy
@@ -101,7 +102,11 @@ class DemonstrationTimestamps:
             }
         )
         if with_certificates:
-            signed["certificates"] = [cms.CertificateChoices("certificate", certificate)]
+            below_root = (self._credential.certificate, *self._credential.chain[:-1])
+            signed["certificates"] = [
+                cms.CertificateChoices("certificate", x509.Certificate.load(each.public_bytes(Encoding.DER)))
+                for each in below_root
+            ]
         return bytes(cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump())
 
 

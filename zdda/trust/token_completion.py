@@ -7,12 +7,17 @@ token's signature and what it says stay as they were.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from asn1crypto import cms, core, x509
 
+from zdda.model.clock import Clock
 from zdda.signatures.der import SET, encode
+from zdda.signatures.timestamp_token import parse_timestamp_token
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.paths import PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
+from zdda.trust.tsa_client import AuthorityRefused, AuthorityUnavailable
 
 _OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2"
 _OTHER = 0xA1
@@ -55,3 +60,33 @@ def _has_other(choices: Iterable[bytes]) -> bool:
 
 def _present(choices: core.SetOf) -> list[bytes]:
     return [] if isinstance(choices, core.Void) else [choice.dump() for choice in choices]
+
+
+class TokenCompleter:
+    """Completes tokens of authorities that end at ``anchors``; ``fetch`` gives CRLs and OCSP answers of a path."""
+
+    def __init__(self, anchors: TrustAnchors, fetch: Callable[[Sequence[bytes]], RevocationData], clock: Clock) -> None:
+        self._anchors, self._fetch, self._clock = anchors, fetch, clock
+
+    def __call__(self, token: bytes, /) -> bytes:
+        """The completed token, from which a verifier with the anchors alone can judge it.
+
+        Raises ``AuthorityRefused`` for an authority whose certificate is revoked or not trusted, and
+        ``AuthorityUnavailable`` while the revocation data of its path cannot be had.
+        """
+        parsed = parse_timestamp_token(token)
+        if parsed.signer_certificate is None:
+            raise AuthorityRefused("the authority's token carries no certificate of its signer")
+        found = validate_path(
+            parsed.signer_certificate, parsed.certificates, self._anchors, parsed.gen_time, RevocationData()
+        )
+        if found.path is None:
+            raise AuthorityRefused("the authority's certificate does not lead to an anchor")
+        revocation = RevocationData(parsed.crls, parsed.ocsps) + self._fetch(found.path)
+        now = max(self._clock.now(), parsed.gen_time)
+        judged = validate_path(parsed.signer_certificate, found.path, self._anchors, now, revocation)
+        if judged.status is PathStatus.REVOCATION_UNKNOWN:
+            raise AuthorityUnavailable("the revocation data of the authority's certificate cannot be had")
+        if judged.status is not PathStatus.VALID:
+            raise AuthorityRefused(f"the authority's certificate is not trusted ({judged.status})")
+        return complete_token(token, found.path, revocation)

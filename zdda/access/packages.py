@@ -1,0 +1,145 @@
+"""The use case behind every door for packages. Every byte is authentic (AEAD) and matches the sealed manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from zdda.audit.log import record
+from zdda.catalog.evidence import get_batch
+from zdda.catalog.packages import documents_of_package, get_package
+from zdda.catalog.tables import evidence_batches
+from zdda.database.session import TenantDatabase
+from zdda.evidence.batch import EvidenceBatch
+from zdda.model.clock import Clock
+from zdda.model.errors import NotFound
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.model.views import Content, DocumentView, PackageView
+from zdda.packaging.aip_reader import Aip, open_aip
+from zdda.storage.object_store import ObjectStore
+
+ASIC_E = "application/vnd.etsi.asic-e+zip"
+_CHUNK = 1024 * 1024
+
+
+class PackageAccess:
+    """See ``zdda.model.views.Packages``."""
+
+    def __init__(self, database: TenantDatabase, store: ObjectStore, clock: Clock) -> None:
+        self._database, self._store, self._clock = database, store, clock
+
+    def describe(self, package_id: UUID, account: str) -> PackageView:
+        """Raises ``NotFound``."""
+        with self._database.write() as tx:
+            row = get_package(tx, package_id)
+            gen_time = tx.execute(
+                select(evidence_batches.c.gen_time).where(
+                    evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.batch_id == row.batch_id
+                )
+            ).scalar_one()
+            documents = documents_of_package(tx, package_id)
+            record(tx, self._clock.now(), "package-described", package=str(package_id), account=account)
+        return PackageView(
+            package_id=package_id,
+            deposit_id=row.deposit_id,
+            metadata=json.loads(row.metadata),
+            documents=tuple(
+                DocumentView(
+                    number=each.number,
+                    role=each.role,
+                    original_name=each.original_name,
+                    media_type=each.media_type,
+                    format_name=each.format_name,
+                    puid=each.puid,
+                    length=each.length,
+                    sha256=each.sha256,
+                    verdict=each.verdict,
+                )
+                for each in documents
+            ),
+            worst=row.worst,
+            flagged=row.worst not in ("TOTAL_PASSED", "NO_SIGNATURE"),
+            received_at=row.received_at,
+            archived_at=row.archived_at,
+            retention_class=row.retention_class,
+            mark=row.mark,
+            retain_until=row.retain_until,
+            group_digest=row.group_digest,
+            evidence_time=gen_time,
+        )
+
+    def document(self, package_id: UUID, number: int, account: str) -> Content:
+        """Raises ``NotFound``."""
+        with self._database.write() as tx:
+            get_package(tx, package_id)
+            document = next((each for each in documents_of_package(tx, package_id) if each.number == number), None)
+            if document is None:
+                raise NotFound("the package has no document of that number")
+            record(tx, self._clock.now(), "document-read", package=str(package_id), document=number, account=account)
+        return Content(
+            media_type=document.media_type,
+            file_name=document.original_name,
+            length=document.length,
+            sha256=document.sha256,
+            chunks=self._document_chunks(package_id, number),
+        )
+
+    def aip(self, package_id: UUID, account: str) -> Content:
+        """Raises ``NotFound``, ``IntegrityError``, ``Unavailable``."""
+        self._note(package_id, "package-exported", account)
+        with closing(self._store.open(self._name(package_id))) as stream:
+            length = stream.length
+        return Content(ASIC_E, f"{package_id}.asice", length, None, self._container_chunks(package_id))
+
+    def evidence_record(self, package_id: UUID, account: str) -> bytes:
+        """The DER of the package's ``EvidenceRecord`` (RFC 4998), assembled from its batch."""
+        self._note(package_id, "evidence-exported", account)
+        with self._database.read() as tx:
+            row = get_package(tx, package_id)
+            get_batch(tx, row.batch_id)
+        name = ObjectName(self._database.tenant, row.batch_id, ObjectKind.EVIDENCE_BATCH)
+        with closing(self._store.open(name)) as stream:
+            batch = EvidenceBatch.decode(stream.read())
+        with self._opened(package_id) as package:
+            return batch.evidence_record(row.leaf_index, package.group)
+
+    def validation_report(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        """The sealed reports, by document."""
+        self._note(package_id, "report-read", account)
+        with self._opened(package_id) as package:
+            return [
+                {
+                    "number": each.facts.number,
+                    "verdict": each.facts.verdict,
+                    "report": package.report(each.facts.number),
+                }
+                for each in package.documents
+            ]
+
+    def _name(self, package_id: UUID) -> ObjectName:
+        return ObjectName(self._database.tenant, package_id, ObjectKind.AIP)
+
+    def _note(self, package_id: UUID, event: str, account: str) -> None:
+        with self._database.write() as tx:
+            get_package(tx, package_id)
+            record(tx, self._clock.now(), event, package=str(package_id), account=account)
+
+    @contextmanager
+    def _opened(self, package_id: UUID) -> Iterator[Aip]:
+        with closing(self._store.open(self._name(package_id))) as stream:
+            yield open_aip(stream)
+
+    @contextmanager
+    def _document_chunks(self, package_id: UUID, number: int) -> Iterator[Iterator[bytes]]:
+        with self._opened(package_id) as package:
+            yield package.stream(package.documents[number - 1].member)
+
+    @contextmanager
+    def _container_chunks(self, package_id: UUID) -> Iterator[Iterator[bytes]]:
+        with closing(self._store.open(self._name(package_id))) as stream:
+            yield iter(lambda: stream.read(_CHUNK), b"")
