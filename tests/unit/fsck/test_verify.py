@@ -8,7 +8,7 @@ import random
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -205,7 +205,15 @@ def test_each_member_removed_added_renamed_changed_reordered(number: int) -> Non
     assert verified(rebuilt(lambda parts: parts), RECORD, OURS.anchors, LATER).status is CustodyStatus.PROVEN
 
 
-def resealed(change: Callable[[dict[str, bytes]], None]) -> tuple[bytes, bytes]:
+def test_a_changed_document_is_named() -> None:
+    name = f"{PACKAGE}/representations/rep1/data/0001.pdf"
+    container = rebuilt(lambda parts: [(each, data[::-1] if each == name else data) for each, data in parts])
+    report = verified(container, RECORD, OURS.anchors, LATER)
+    (found,) = [check for check in report.checks if check.name is CheckName.MANIFEST]
+    assert (found.outcome, found.code, found.member) == (Outcome.FAILED, "member-damaged", name)
+
+
+def resealed(change: Callable[[dict[str, bytes]], None], sealed_at: datetime = AT) -> tuple[bytes, bytes]:
     """What an insider with our sealing key and our timestamp authority can make."""
     with zipfile.ZipFile(io.BytesIO(CONTAINER)) as source:
         files = {info.filename: source.read(info) for info in source.infolist()[3:]}
@@ -218,7 +226,7 @@ def resealed(change: Callable[[dict[str, bytes]], None]) -> tuple[bytes, bytes]:
         planned[index_name] = plan_member(Member.of(index_name, encode_index(index)))
     entries = [ManifestEntry(name, "a/b", planned[name].member.sha256) for name in sorted(planned)]
     manifest = encode_manifest(entries)
-    seal = make_seal(manifest, OURS.signer, AT)
+    seal = make_seal(manifest, OURS.signer, sealed_at)
     front = [
         plan_member(Member.of(name, data))
         for name, data in zip(
@@ -252,6 +260,7 @@ SHA512_OF_PDF = digests_of(PDF[:3000]).sha512.hex().encode()
         (replacing("premis.xml", SHA512_OF_PDF, SHA512_OF_PDF[::-1]), CheckName.METS),
         (replacing("rep1/METS.xml", SHA256_OF_PDF, SHA256_OF_PDF[::-1]), CheckName.METS),
         (replacing("deposit.json", SHA256_OF_PDF, SHA256_OF_PDF[::-1]), CheckName.CONTAINER),
+        (replacing("deposit.json", b'"packageId":"019aa0e5-7b1f', b'"packageId":"019aa0e5-7b10'), CheckName.CONTAINER),
         (replacing("deposit.json", b'"number":1', b'"number":3'), CheckName.CONTAINER),
         (replacing("deposit.json", b'"tenant":"hospital-one"', b'"tenant":"Hospital-one"'), CheckName.CONTAINER),
         (replacing("submission.json", b'"title"', b'"tidle"'), CheckName.CONTAINER),
@@ -266,6 +275,22 @@ def test_contradictions_inside_a_resealed_package(change: Callable[[dict[str, by
     report = verified(container, record, OURS.anchors, LATER)
     assert report.status is CustodyStatus.BROKEN
     assert Outcome.FAILED in outcome(report, check), report.checks
+
+
+def test_a_file_that_no_mets_lists() -> None:
+    def change(files: dict[str, bytes]) -> None:
+        files[f"{PACKAGE}/metadata/other/stowaway.json"] = b"{}"
+
+    report = verified(*resealed(change), OURS.anchors, LATER)
+    assert outcome(report, CheckName.METS) == {Outcome.FAILED}
+    assert outcome(report, CheckName.MANIFEST) == {Outcome.PASSED}
+
+
+def test_a_seal_of_another_time_than_the_record_tells() -> None:
+    report = verified(*resealed(lambda files: None, AT - timedelta(hours=1)), OURS.anchors, LATER)
+    assert codes(report) == {"seal-time", "depends"}
+    assert report.status is CustodyStatus.BROKEN
+    assert verified(*resealed(lambda files: None), OURS.anchors, LATER).status is CustodyStatus.PROVEN
 
 
 def test_premis_alone_in_contradiction() -> None:
