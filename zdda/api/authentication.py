@@ -7,11 +7,14 @@ import binascii
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
+from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
 from zdda.model.errors import ZddaError
+
+_AT_ONCE = 4
+"""Passwords checked at once: a check costs 64 MiB and a core on purpose."""
 
 
 class Unauthenticated(ZddaError):
@@ -34,10 +37,11 @@ class Authenticator(Protocol):
 
 def requires(authenticator: Authenticator, *roles: Role) -> Callable[[Request], Awaitable[Account]]:
     """A dependency that gives the account, which must have one of ``roles``."""
+    threads = Threads(_AT_ONCE)
 
     async def authenticate(request: Request) -> Account:
         name, password = _credentials(request.headers.get("authorization", ""))
-        account = await run_in_threadpool(authenticator.verify, name, password)
+        account = await threads.run(authenticator.verify, name, password)
         if account is None:
             raise Unauthenticated("the name or the password is wrong")
         if not account.roles & set(roles):
@@ -53,7 +57,7 @@ def _credentials(header: str) -> tuple[str, str]:
         raise Unauthenticated("HTTP Basic credentials are needed")
     try:
         name, colon, password = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except (binascii.Error, ValueError) as error:
         raise Unauthenticated("the credentials are not HTTP Basic") from error
     if not colon or not name or not password:
         raise Unauthenticated("the credentials are not HTTP Basic")

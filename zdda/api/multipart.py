@@ -1,19 +1,33 @@
-"""Multipart bodies as a stream: each part goes to its sink as it arrives, nothing is kept but the small fields."""
+"""Multipart bodies as a stream: each part goes to its sink as it arrives, nothing is kept but the small fields.
+
+The parser is python-multipart's ``MultipartParser`` alone: it neither raises on a body cut short nor bounds the
+headers of a part as a whole; both are done here. What comes after the closing boundary is ignored (RFC 2046
+clause 5.1.1), so the outcome never depends on how the network cut the body into chunks.
+"""
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser
 
+from zdda.api.content_disposition import DispositionMalformed, parse_header, part_names
 from zdda.model.errors import InvalidInput
 from zdda.model.views import DocumentSink
 
 MAX_HEADER_BYTES = 8 * 1024
 MAX_HEADERS = 16
+UNKNOWN_MEDIA_TYPE = "application/octet-stream"
+
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
+_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,62}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,62}")
+
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it logs bytes of bodies
 
 
 class MultipartMalformed(InvalidInput):
@@ -24,7 +38,7 @@ class MultipartMalformed(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class PartHeader:
-    """What a part says of itself. ``file_name`` is None for a plain field."""
+    """What a part says of itself. ``file_name`` is None for a plain field; ``media_type`` is ``type/subtype``."""
 
     name: str
     file_name: str | None
@@ -38,12 +52,15 @@ class PartReceiver(Protocol):
 
 
 def boundary_of(content_type: str) -> bytes:
-    """The boundary of a multipart/form-data content type; raises ``MultipartMalformed``."""
-    kind, options = parse_options_header(content_type)
-    boundary = options.get(b"boundary", b"")
-    if kind != b"multipart/form-data" or not 1 <= len(boundary) <= 70:
+    """The boundary of a multipart/form-data content type (RFC 2046 clause 5.1.1); raises ``MultipartMalformed``."""
+    try:
+        kind, parameters = parse_header(content_type)
+    except DispositionMalformed:
+        kind, parameters = "", {}
+    boundary = parameters.get("boundary", "")
+    if kind != "multipart/form-data" or not _BOUNDARY.fullmatch(boundary):
         raise MultipartMalformed("the body must be multipart/form-data with a boundary of 1 to 70 characters")
-    return boundary
+    return boundary.encode("ascii")
 
 
 @dataclass(slots=True)
@@ -56,7 +73,7 @@ class MultipartReader:
     """Feeds chunks of a body to a receiver. ``max_parts`` bounds the number of parts.
 
     ``feed`` raises ``MultipartMalformed`` or whatever the receiver raises; ``finish`` must be called after the
-    last chunk and raises when the closing boundary has not been seen.
+    last chunk and raises when the closing boundary has not been seen. After an error the reader is of no use.
     """
 
     def __init__(self, boundary: bytes, receiver: PartReceiver, max_parts: int) -> None:
@@ -79,12 +96,12 @@ class MultipartReader:
                 "on_part_end": self._part_end,
                 "on_end": self._end,
             },
+            max_header_count=MAX_HEADERS,
+            max_header_size=MAX_HEADER_BYTES,
         )
 
     def feed(self, chunk: bytes) -> None:
         """One chunk of the body, of any size."""
-        if self._ended and chunk.strip(b"\r\n \t"):
-            raise MultipartMalformed("the body goes on after its closing boundary")
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -112,8 +129,6 @@ class MultipartReader:
     def _header_end(self) -> None:
         self._headers.append(self._header)
         self._header = _Header()
-        if len(self._headers) > MAX_HEADERS:
-            raise MultipartMalformed(f"a part has more than {MAX_HEADERS} headers")
 
     def _count(self, length: int) -> None:
         self._size += length
@@ -143,20 +158,17 @@ def _sliced(callback: Callable[[bytes], None]) -> Callable[[bytes, int, int], No
 
 
 def _part_header(headers: list[_Header]) -> PartHeader:
-    found: dict[bytes, bytes] = {}
+    found: dict[str, str] = {}
     for header in headers:
-        key = bytes(header.name).strip().lower()
-        if key in found and key in (b"content-disposition", b"content-type"):
+        key = header.name.decode("ascii").lower()
+        if key in found:
             raise MultipartMalformed("a part repeats a header")
-        found[key] = bytes(header.value)
-    kind, options = parse_options_header(found.get(b"content-disposition", b""))
-    if kind != b"form-data" or b"name" not in options:
-        raise MultipartMalformed("a part has no Content-Disposition: form-data with a name")
-    file_name = options.get(b"filename")
-    try:
-        media_type = found.get(b"content-type", b"application/octet-stream").decode("ascii").strip()
-        return PartHeader(
-            options[b"name"].decode("utf-8"), None if file_name is None else file_name.decode("utf-8"), media_type
-        )
-    except UnicodeDecodeError as error:
-        raise MultipartMalformed("a part's headers are not UTF-8") from error
+        try:
+            found[key] = header.value.decode("utf-8").strip(" \t")
+        except UnicodeDecodeError as error:
+            raise MultipartMalformed("a part's headers are not UTF-8") from error
+    if found.get("content-transfer-encoding", "binary").lower() not in ("binary", "8bit", "7bit"):
+        raise MultipartMalformed("parts are sent as they are, without a transfer encoding")
+    name, file_name = part_names(found.get("content-disposition", ""))
+    media_type = found.get("content-type", "").split(";")[0].strip().lower()
+    return PartHeader(name, file_name, media_type if _MEDIA_TYPE.fullmatch(media_type) else UNKNOWN_MEDIA_TYPE)

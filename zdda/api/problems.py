@@ -40,6 +40,8 @@ KNOWN: dict[str, Known] = {
     "deposit-too-large": Known(413, "The documents together are over the limit"),
     "too-many-documents": Known(422, "The deposit has too many documents"),
     "part-unknown": Known(422, "A part has a name that the interface does not know"),
+    "upload-stalled": Known(408, "No byte of the body came for too long"),
+    "document-name-repeated": Known(422, "Two documents of one deposit have the same name"),
     "idempotency-key-invalid": Known(400, "An idempotency key has 1 to 255 printable ASCII characters"),
     "idempotency-key-reused": Known(422, "This idempotency key was used for another deposit"),
     "idempotency-key-in-flight": Known(409, "A request with this idempotency key is being received", 1),
@@ -68,10 +70,10 @@ def known(error: ZddaError) -> tuple[str, Known]:
     return "internal", KNOWN["internal"]
 
 
-def problem(code: str, answer: Known, detail: str, correlation_id: str, **more: Any) -> JSONResponse:
-    """The response of one problem."""
+def problem(code: str | None, answer: Known, detail: str, correlation_id: str, **more: Any) -> JSONResponse:
+    """The response of one problem; without a code it means no more than its status (``about:blank``)."""
     body = {
-        "type": TYPE_PREFIX + code,
+        "type": "about:blank" if code is None else TYPE_PREFIX + code,
         "title": answer.title,
         "status": answer.status,
         "detail": detail,

@@ -67,6 +67,7 @@ class _RevocationValues(core.Sequence):  # type: ignore[misc]
     ]
 
 
+ContentDigest = Callable[[str], bytes]
 Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
 
 
@@ -294,6 +295,32 @@ def signing_time(signer: Signer) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
 
 
+def octet_string(data: bytes) -> bytes:
+    """The contents of a DER OCTET STRING; raises ``FormatError``."""
+    tag, start, end, _ = tlv.read(data)
+    if tag != tlv.OCTET_STRING:
+        raise FormatError("no OCTET STRING")
+    return data[start:end]
+
+
+def algorithm_protection(signer: Signer) -> str:
+    """RFC 6211: ``absent``, or whether the protected algorithms are those of the SignerInfo: ``match``,
+    ``mismatch``."""
+    value = signer.signed_value(ALGORITHM_PROTECTION)
+    if value is None:
+        return "absent"
+    try:
+        parsed = cms.CMSAlgorithmProtection.load(value)
+        digest = digest_name(parsed["digest_algorithm"]["algorithm"].dotted)
+        algorithm = parsed["signature_algorithm"]
+        parameters = algorithm["parameters"]
+        raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
+        protected = signature_algorithm(algorithm["algorithm"].dotted, raw, digest)
+    except (ValueError, TypeError, KeyError, FormatError):
+        return "mismatch"
+    return "match" if (digest, protected) == (signer.digest_algorithm, signer.algorithm) else "mismatch"
+
+
 def certificate_references(signer: Signer) -> tuple[CertificateReference, ...]:
     """The entries of signing-certificate-v2, or of signing-certificate (RFC 5035); the first is the signer's.
 
@@ -342,7 +369,7 @@ def candidates(signer: Signer, certificates: Iterable[bytes]) -> tuple[Certifica
 
 
 def verify_signer(
-    signer: Signer, certificate: Certificate, content_digest: Callable[[str], bytes], content: bytes | None = None
+    signer: Signer, certificate: Certificate, content_digest: ContentDigest, content: bytes | None = None
 ) -> bool:
     """Whether the signature value verifies with this certificate's key (RFC 5652 clause 5.6).
 

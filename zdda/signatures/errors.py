@@ -9,3 +9,9 @@ class FormatError(InvalidInput):
     """The bytes do not conform to the format (EN 319 102-1 clause 5.2.2); the message names the rule broken."""
 
     code = "format"
+
+
+class DocumentRefused(FormatError):
+    """The document as a whole cannot be read, so nothing can be said of signatures it may carry."""
+
+    code = "document-unreadable"

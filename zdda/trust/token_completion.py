@@ -1,26 +1,26 @@
 """Completes a timestamp token before it is stored: whoever verifies it later needs nothing but an anchor.
 
-The signer's chain goes into ``SignedData.certificates``, CRLs and OCSP answers into ``SignedData.crls`` (RFC 5652
-clause 5.1; OCSP answers as ``id-ri-ocsp-response``, RFC 5940). Neither set is covered by the signature, so the
-token's signature and what it says stay as they were.
+The signer's chain goes into ``SignedData.certificates``, CRLs into ``SignedData.crls`` (RFC 5652 clause 5.1), OCSP
+answers into the unsigned attribute revocation-values (EN 319 122-1 clause A.1.2.2): the place in ``crls`` that RFC 5940
+gives them makes a message that readers of PKCS #7, openssl's among them, refuse. The signature covers none of these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from asn1crypto import cms, core, x509
+from asn1crypto import cms, core, ocsp, x509
 
 from zdda.model.clock import Clock
-from zdda.signatures.der import SET, encode
+from zdda.signatures.der import SEQUENCE, SET, encode
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.trust.tsa_client import AuthorityRefused, AuthorityUnavailable
 
-_OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2"
-_OTHER = 0xA1
+_REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
+_OCSP_VALUES = 0xA1
 
 
 def complete_token(token: bytes, chain: Iterable[bytes], revocation: RevocationData) -> bytes:
@@ -28,20 +28,17 @@ def complete_token(token: bytes, chain: Iterable[bytes], revocation: RevocationD
 
     Deterministic. Raises ``ValueError`` for bytes that are no token.
     """
-    content = cms.ContentInfo.load(token, strict=True)
-    signed = content["content"]
+    signed = cms.ContentInfo.load(token, strict=True)["content"]
     wanted = [cms.CertificateChoices("certificate", x509.Certificate.load(der)).dump() for der in chain]
     certificates = sorted({*_present(signed["certificates"]), *wanted})
-    held = _present(signed["crls"])
-    values = [*revocation.crls, *(_other(answer) for answer in revocation.ocsps)]
-    lists = sorted({*held, *values})
+    lists = sorted({*_present(signed["crls"]), *revocation.crls})
     completed = cms.SignedData(
         {
-            "version": "v5" if revocation.ocsps or _has_other(held) else signed["version"].native,
+            "version": signed["version"].native,
             "digest_algorithms": signed["digest_algorithms"],
             "encap_content_info": signed["encap_content_info"],
             "certificates": cms.CertificateSet.load(encode(SET, b"".join(certificates))),
-            "signer_infos": signed["signer_infos"],
+            "signer_infos": [_with_answers(signed["signer_infos"][0], revocation.ocsps)],
             **({"crls": cms.RevocationInfoChoices.load(encode(SET, b"".join(lists)))} if lists else {}),
         }
     )
@@ -49,13 +46,22 @@ def complete_token(token: bytes, chain: Iterable[bytes], revocation: RevocationD
     return result
 
 
-def _other(answer: bytes) -> bytes:
-    """``OtherRevocationInfoFormat`` of an OCSP response, tagged [1] IMPLICIT (RFC 5652 clause 10.2.1)."""
-    return encode(_OTHER, core.ObjectIdentifier(_OCSP_RESPONSE).dump() + answer)
-
-
-def _has_other(choices: Iterable[bytes]) -> bool:
-    return any(choice[0] == _OTHER for choice in choices)
+def _with_answers(signer: cms.SignerInfo, answers: Iterable[bytes]) -> cms.SignerInfo:
+    """The signer's part with the OCSP answers among its unsigned attributes."""
+    basic = {ocsp.OCSPResponse.load(answer)["response_bytes"]["response"].parsed.dump() for answer in answers}
+    if not basic:
+        return signer
+    values = encode(SEQUENCE, encode(_OCSP_VALUES, encode(SEQUENCE, b"".join(sorted(basic)))))
+    kind = core.ObjectIdentifier(_REVOCATION_VALUES).dump()
+    attribute = encode(SEQUENCE, kind + encode(SET, values))
+    attributes = sorted({*_present(signer["unsigned_attrs"]), attribute})
+    fields = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
+    return cms.SignerInfo(
+        {
+            **{name: signer[name] for name in fields},
+            "unsigned_attrs": cms.CMSAttributes.load(encode(SET, b"".join(attributes))),
+        }
+    )
 
 
 def _present(choices: core.SetOf) -> list[bytes]:

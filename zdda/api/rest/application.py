@@ -15,12 +15,18 @@ from zdda.api.rest.deposits import DepositLimits, deposits_router
 from zdda.api.rest.documentation import add_documentation
 from zdda.api.rest.health import health_router
 from zdda.api.rest.packages import packages_router
+from zdda.model.clock import Entropy, system_entropy
 from zdda.model.errors import ZddaError
 from zdda.model.views import Deposits, Health, Packages
 
 
 def create_application(
-    deposits: Deposits, packages: Packages, health: Health, authenticator: Authenticator, limits: DepositLimits
+    deposits: Deposits,
+    packages: Packages,
+    health: Health,
+    authenticator: Authenticator,
+    limits: DepositLimits,
+    entropy: Entropy = system_entropy,
 ) -> FastAPI:
     """Wires routes to use cases. Every error leaves as a problem (RFC 9457)."""
     application = FastAPI(
@@ -34,7 +40,7 @@ def create_application(
     application.include_router(packages_router(packages, authenticator))
     application.include_router(health_router(health))
     add_documentation(application)
-    application.add_middleware(CorrelationMiddleware)
+    application.add_middleware(CorrelationMiddleware, entropy=entropy)
 
     @application.exception_handler(ZddaError)
     async def refused(request: Request, error: ZddaError) -> JSONResponse:
@@ -48,9 +54,11 @@ def create_application(
 
     @application.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> JSONResponse:
-        code, known = "http", Known(error.status_code, str(error.detail))
+        correlation_id = request.state.correlation_id
         if error.status_code == 404:
-            code, known = "not-found", KNOWN["not-found"]
-        return problem(code, known, known.title, request.state.correlation_id)
+            return problem("not-found", KNOWN["not-found"], KNOWN["not-found"].title, correlation_id)
+        answer = problem(None, Known(error.status_code, str(error.detail)), str(error.detail), correlation_id)
+        answer.headers.update(error.headers or {})
+        return answer
 
     return application

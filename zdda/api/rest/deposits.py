@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -10,22 +11,25 @@ from uuid import UUID
 import anyio
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from zdda.api.authentication import Authenticator, requires
 from zdda.api.multipart import MultipartReader, PartHeader, boundary_of
 from zdda.api.problems import KNOWN, problem
-from zdda.api.rest.openapi import DEPOSIT_BODY, DEPOSIT_RESPONSES, problems
+from zdda.api.rest.openapi import DEPOSIT_BODY, DEPOSIT_RESPONSES, DEPOSIT_STATUS_RESPONSES
 from zdda.api.rest.presentation import deposit_json
+from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
-from zdda.model.deposit import DepositState
+from zdda.model.deposit import FINAL, DepositState
 from zdda.model.errors import InvalidInput, NotFound, Unavailable
 from zdda.model.views import Deposits, DepositStatus, DocumentSink, Reception
 
 MAX_METADATA_BYTES = 1024 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_PREFER_WAIT = re.compile(r"(?:^|,)\s*wait=([0-9]{1,6})\s*(?:,|$)")
 _HAND_OVER = 256 * 1024
+_STATUS_CALLS = 8
 
 
 class MetadataTooLarge(InvalidInput):
@@ -41,9 +45,15 @@ class PartUnknown(InvalidInput):
 
 
 class DepositTooLarge(InvalidInput):
-    """Content-Length says that the body is over the limit; not one byte of it was read."""
+    """The body is over the limit; where Content-Length says so, not one byte of it was read."""
 
     code = "deposit-too-large"
+
+
+class UploadStalled(InvalidInput):
+    """The client sent nothing for longer than the settings allow."""
+
+    code = "upload-stalled"
 
 
 class IdempotencyKeyInvalid(InvalidInput):
@@ -66,6 +76,7 @@ class DepositLimits:
     max_documents: int
     max_concurrent: int
     wait_seconds: float
+    idle_seconds: float = 60.0
 
 
 class _Metadata:
@@ -100,7 +111,9 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
     """The routes under /v1/deposits."""
     router = APIRouter(prefix="/v1/deposits", tags=["deposits"])
     producer = requires(authenticator, Role.PRODUCER)
+    asker = requires(authenticator, Role.PRODUCER, Role.ADMINISTRATOR)
     receiving = anyio.Semaphore(limits.max_concurrent)
+    uploads, waits, calls = (Threads(n) for n in (limits.max_concurrent, 2 * limits.max_concurrent, _STATUS_CALLS))
 
     @router.post(
         "",
@@ -108,13 +121,14 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
         responses=DEPOSIT_RESPONSES,
         openapi_extra=DEPOSIT_BODY,
         response_class=JSONResponse,
+        status_code=201,
     )
     async def create(request: Request, account: Annotated[Account, Depends(producer)]) -> JSONResponse:
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise IdempotencyKeyInvalid("an idempotency key has 1 to 255 printable ASCII characters")
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > limits.max_body_bytes:
+        if not _LENGTH.fullmatch(length) or int(length) > limits.max_body_bytes:
             raise DepositTooLarge("the body is over the limit of a deposit")
         boundary = boundary_of(request.headers.get("content-type", ""))
         try:
@@ -125,53 +139,86 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
             status = await _receive(request, account, key, boundary)
         finally:
             receiving.release()
-        status = await _settled(status)
-        return _answer(status, request.state.correlation_id)
+        status = await _settled(status, _patience(request, limits.wait_seconds))
+        return answer(status, request.state.correlation_id)
 
     async def _receive(request: Request, account: Account, key: str | None, boundary: bytes) -> DepositStatus:
-        reception = await run_in_threadpool(deposits.begin, account.name, key, request.state.correlation_id)
+        reception = await uploads.run(deposits.begin, account.name, key, request.state.correlation_id)
         try:
             reader = MultipartReader(boundary, _Parts(reception), limits.max_documents + 2)
-            gathered = bytearray()
-            async for chunk in request.stream():
+            gathered, received = bytearray(), 0
+            async for chunk in _body(request, limits.idle_seconds):
+                received += len(chunk)
+                if received > limits.max_body_bytes:
+                    raise DepositTooLarge("the body is over the limit of a deposit")
                 gathered += chunk
                 if len(gathered) >= _HAND_OVER:
-                    await run_in_threadpool(reader.feed, bytes(gathered))
+                    await uploads.run(reader.feed, bytes(gathered))
                     gathered.clear()
-            await run_in_threadpool(reader.feed, bytes(gathered))
-            reader.finish()
-            return await run_in_threadpool(reception.commit)
+
+            def finish() -> DepositStatus:
+                reader.feed(bytes(gathered))
+                reader.finish()
+                return reception.commit()
+
+            return await uploads.run(finish)
         except ClientDisconnect as error:
             raise InvalidInput("the client left before the end of the body") from error
         finally:
             with anyio.CancelScope(shield=True):
-                await run_in_threadpool(reception.abort)
+                await uploads.run(reception.abort)
 
-    async def _settled(status: DepositStatus) -> DepositStatus:
-        if status.state in (DepositState.ARCHIVED, DepositState.REJECTED) or limits.wait_seconds <= 0:
+    async def _settled(status: DepositStatus, seconds: float) -> DepositStatus:
+        # with every waiting place taken, 202 at once is better than a queue of callers
+        if status.state in FINAL or seconds <= 0 or waits.full:
             return status
-        return await run_in_threadpool(deposits.wait, status.deposit_id, limits.wait_seconds)
+        return await waits.run(deposits.wait, status.deposit_id, seconds)
 
-    @router.get("/{deposit_id}", summary="Where a deposit stands", responses=problems(401, 403, 404))
-    async def status(deposit_id: UUID, account: Annotated[Account, Depends(producer)]) -> dict[str, Any]:
-        found = await run_in_threadpool(deposits.status, deposit_id)
+    @router.get("/{deposit_id}", summary="Where a deposit stands", responses=DEPOSIT_STATUS_RESPONSES)
+    async def status(request: Request, deposit_id: UUID, account: Annotated[Account, Depends(asker)]) -> dict[str, Any]:
+        found = await calls.run(deposits.status, deposit_id)
         if found.account != account.name and Role.ADMINISTRATOR not in account.roles:
             raise NotFound("no such deposit")
-        return deposit_json(found)
+        seconds = _patience(request, limits.wait_seconds) if request.headers.get("prefer") else 0.0
+        return deposit_json(await _settled(found, seconds))
 
     return router
 
 
-def _answer(status: DepositStatus, correlation_id: str) -> JSONResponse:
+async def _body(request: Request, idle_seconds: float) -> AsyncIterator[bytes]:
+    stream = request.stream()
+    while True:
+        with anyio.move_on_after(idle_seconds) as idle:
+            chunk = await anext(stream, None)
+        if idle.cancelled_caught:
+            raise UploadStalled("no byte of the body came for too long")
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _patience(request: Request, most: float) -> float:
+    """How long the caller wants to wait (RFC 7240: ``Prefer: wait=N``, ``respond-async``), within the settings."""
+    prefer = request.headers.get("prefer", "")
+    if "respond-async" in prefer:
+        return 0.0
+    match = _PREFER_WAIT.search(prefer)
+    return min(most, float(match[1])) if match else most
+
+
+def answer(status: DepositStatus, correlation_id: str) -> JSONResponse:
+    """201 with the receipt, 422 with the report of a rejection, or 202: durable here, ask again."""
     location = {"Location": f"/v1/deposits/{status.deposit_id}", "Cache-Control": "no-store"}
     if status.state is DepositState.ARCHIVED:
         return JSONResponse(status.receipt, 201, location)
     if status.state is DepositState.REJECTED:
         rejection = status.rejection or {}
         code = str(rejection.get("code", "deposit-rejected"))
-        title = KNOWN.get(code, KNOWN["deposit-rejected"])
-        detail = str(rejection.get("detail", title.title))
-        answer = problem(code, title, detail, correlation_id, depositId=str(status.deposit_id), rejection=rejection)
-        answer.headers["Location"] = location["Location"]
-        return answer
+        if code not in KNOWN:
+            code = "deposit-rejected"
+        detail = str(rejection.get("detail", KNOWN[code].title))
+        more = {"depositId": str(status.deposit_id), "rejection": rejection}
+        refused = problem(code, KNOWN[code], detail, correlation_id, **more)
+        refused.headers["Location"] = location["Location"]
+        return refused
     return JSONResponse(deposit_json(status), 202, location | {"Retry-After": "2"})

@@ -1,79 +1,78 @@
-"""GET /v1/packages/…: what a package is, its documents, its container, its proof."""
+"""GET /v1/packages/…: what a package is, its documents, its container, its proof.
+
+Only Consumers read: an administrator operates the archive and sees no content.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
-import anyio
-from fastapi import APIRouter, Depends, Response
-from fastapi.responses import StreamingResponse
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Depends, Path, Response
 
 from zdda.api.authentication import Authenticator, requires
-from zdda.api.rest.openapi import binary, problems
-from zdda.api.rest.presentation import content_headers, package_json
+from zdda.api.content_disposition import attachment
+from zdda.api.rest.downloads import ContentResponse, digest_header
+from zdda.api.rest.openapi import PACKAGE_RESPONSE, binary, problems
+from zdda.api.rest.presentation import package_json
+from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
-from zdda.model.views import Content, Packages
+from zdda.model.views import Packages
+
+_READERS = 32
 
 
 def packages_router(packages: Packages, authenticator: Authenticator) -> APIRouter:
     """The routes under /v1/packages."""
     router = APIRouter(prefix="/v1/packages", tags=["packages"])
-    consumer = Depends(requires(authenticator, Role.CONSUMER, Role.ADMINISTRATOR))
+    consumer = Depends(requires(authenticator, Role.CONSUMER))
+    readers = Threads(_READERS)
     absent = problems(401, 403, 404)
 
-    @router.get("/{package_id}", summary="What a package is", responses=absent)
+    @router.get("/{package_id}", summary="What a package is", responses=absent | PACKAGE_RESPONSE)
     async def describe(package_id: UUID, account: Annotated[Account, consumer]) -> dict[str, Any]:
-        return package_json(await run_in_threadpool(packages.describe, package_id, account.name))
+        return package_json(await readers.run(packages.describe, package_id, account.name))
 
     @router.get(
         "/{package_id}/documents/{number}",
         summary="A document's bytes, verified while they stream",
-        response_class=StreamingResponse,
-        responses=absent | binary("application/octet-stream", "the document as it was deposited"),
+        response_class=Response,
+        responses=absent | problems(500, 503) | binary("application/octet-stream", "The document as it was deposited"),
     )
-    async def document(package_id: UUID, number: int, account: Annotated[Account, consumer]) -> StreamingResponse:
-        return await _stream(await run_in_threadpool(packages.document, package_id, number, account.name))
+    async def document(
+        package_id: UUID, number: Annotated[int, Path(ge=1, le=9999)], account: Annotated[Account, consumer]
+    ) -> Response:
+        return ContentResponse(await readers.run(packages.document, package_id, number, account.name), readers)
 
     @router.get(
         "/{package_id}/aip",
         summary="The sealed container (ASiC-E)",
-        response_class=StreamingResponse,
-        responses=absent | binary("application/vnd.etsi.asic-e+zip", "the Archival Information Package"),
+        response_class=Response,
+        responses=absent
+        | problems(500, 503)
+        | binary("application/vnd.etsi.asic-e+zip", "The Archival Information Package"),
     )
-    async def aip(package_id: UUID, account: Annotated[Account, consumer]) -> StreamingResponse:
-        return await _stream(await run_in_threadpool(packages.aip, package_id, account.name))
+    async def aip(package_id: UUID, account: Annotated[Account, consumer]) -> Response:
+        return ContentResponse(await readers.run(packages.aip, package_id, account.name), readers)
 
     @router.get(
         "/{package_id}/evidence-record",
         summary="The evidence record (RFC 4998, DER)",
         response_class=Response,
-        responses=absent | binary("application/octet-stream", "an EvidenceRecord"),
+        responses=absent | binary("application/octet-stream", "An EvidenceRecord"),
     )
     async def evidence_record(package_id: UUID, account: Annotated[Account, consumer]) -> Response:
-        record = await run_in_threadpool(packages.evidence_record, package_id, account.name)
-        disposition = {"Content-Disposition": f'attachment; filename="{package_id}.ers"'}
-        return Response(record, media_type="application/octet-stream", headers=disposition)
+        record = await readers.run(packages.evidence_record, package_id, account.name)
+        headers = {
+            "Content-Disposition": attachment(f"{package_id}.ers"),
+            "Repr-Digest": digest_header(hashlib.sha256(record).digest()),
+            "Cache-Control": "no-store",
+        }
+        return Response(record, media_type="application/octet-stream", headers=headers)
 
     @router.get("/{package_id}/validation-report", summary="The sealed validation reports", responses=absent)
     async def validation_report(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
-        return await run_in_threadpool(packages.validation_report, package_id, account.name)
+        return await readers.run(packages.validation_report, package_id, account.name)
 
     return router
-
-
-async def _stream(content: Content) -> StreamingResponse:
-    # opened before the status goes out: what cannot be opened is an error answer, not a broken body
-    chunks = await run_in_threadpool(content.chunks.__enter__)
-    return StreamingResponse(_pulled(content, chunks), headers=content_headers(content), media_type=content.media_type)
-
-
-async def _pulled(content: Content, chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        while (chunk := await run_in_threadpool(next, chunks, None)) is not None:
-            yield chunk
-    finally:
-        with anyio.CancelScope(shield=True):
-            await run_in_threadpool(content.chunks.__exit__, None, None, None)

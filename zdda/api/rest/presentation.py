@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
-from urllib.parse import quote
 
 from zdda.model.clock import format_time
-from zdda.model.views import Content, DepositStatus, PackageView
+from zdda.model.views import DepositStatus, PackageView
 
 
 def deposit_json(status: DepositStatus) -> dict[str, Any]:
@@ -61,24 +59,3 @@ def package_json(view: PackageView) -> dict[str, Any]:
             for document in view.documents
         ],
     }
-
-
-def content_headers(content: Content) -> dict[str, str]:
-    """Headers of a download: RFC 6266 disposition, RFC 9530 digest, nothing to sniff, nothing to cache."""
-    fallback = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in content.file_name)
-    encoded = quote(content.file_name, safe="")
-    headers = {
-        "Content-Disposition": f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{encoded}",
-        "Content-Length": str(content.length),
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "sandbox; default-src 'none'",
-        "Cache-Control": "no-store",
-    }
-    if content.sha256 is not None:
-        headers["Repr-Digest"] = digest_header(content.sha256)
-    return headers
-
-
-def digest_header(sha256: bytes) -> str:
-    """``Repr-Digest`` after RFC 9530."""
-    return f"sha-256=:{base64.b64encode(sha256).decode('ascii')}:"
