@@ -89,7 +89,7 @@ class CertificateReference:
         """True where no issuer and serial are given (RFC 5035 clause 4: they are optional)."""
         if self.serial is None:
             return True
-        return self.serial == certificate.serial and self.issuer == certificate.issuer
+        return self.serial == certificate.serial and same_name(self.issuer or b"", certificate.issuer)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -346,7 +346,7 @@ def _reference(item: Any, algorithm: str) -> CertificateReference:
         serial = int(issuer_serial["serial_number"].native)
         for name in issuer_serial["issuer"]:
             if name.name == "directory_name":
-                issuer = name.chosen.dump()
+                issuer = name.chosen.untag().dump()
                 break
     return CertificateReference(algorithm, bytes(item["cert_hash"]), issuer, serial)
 
@@ -393,13 +393,14 @@ def verify_signer(
 
 
 def _encodings(attributes: bytes) -> Iterable[bytes]:
-    """The attributes as transmitted, then in DER order: signers exist that sent them in another order than
-    they signed (RFC 5652 clause 5.4 wants DER for the digest)."""
-    yield attributes
+    """The DER encoding of the attributes, however they were transmitted: RFC 5652 clause 5.4 has the signature
+    over it and over nothing else, so members are sorted; then, where that differs, re-encoded whole."""
     try:
-        members = [item.dump(force=True) for item in _RawAttributes.load(attributes)]
-        ordered = tlv.encode(tlv.SET, b"".join(sorted(members)))
+        parsed = _RawAttributes.load(attributes)
+        ordered = tlv.encode(tlv.SET, b"".join(sorted(item.dump() for item in parsed)))
+        yield ordered
+        recoded = tlv.encode(tlv.SET, b"".join(sorted(item.dump(force=True) for item in parsed)))
     except (ValueError, TypeError):
         return
-    if ordered != attributes:
-        yield ordered
+    if recoded != ordered:
+        yield recoded

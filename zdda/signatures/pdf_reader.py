@@ -1,0 +1,387 @@
+"""pyHanko's PDF reader behind a narrow door: opens, walks signature fields, yields facts with file offsets.
+
+pyHanko reads hex strings byte by byte, which takes most of the time of a signed PDF. At import its function is
+replaced by one that reads blocks and hands anything irregular to the original; the results are the same, and
+each string remembers where in the file it stood.
+"""
+
+from __future__ import annotations
+
+import binascii
+import io
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, BinaryIO
+
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from zdda.signatures.errors import DocumentRefused
+from zdda.signatures.model import Finding, Severity
+
+# The reader logs what documents hold; nothing of a document belongs in a log.
+logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
+
+IN_MEMORY = 4 * 1024 * 1024
+MAXIMUM_FIELDS = 10_000
+MAXIMUM_DEPTH = 40
+MAXIMUM_VALUES = 4000
+_BLOCK = 1024
+_WHITESPACE = b"\x00\t\n\x0c\r "
+_original_hex_reader = generic.read_hex_string_from_stream
+
+
+def _read_hex_string(stream: Any) -> Any:
+    """Same result as pyHanko's; ``zdda_span`` on it is (stream, offset of ``<``, offset after ``>``)."""
+    start = stream.tell()
+    parts: list[bytes] = []
+    block = _BLOCK
+    stream.read(1)
+    while True:
+        data = stream.read(block)
+        end = data.find(b">")
+        if end >= 0:
+            parts.append(data[:end])
+            break
+        if not data:
+            break
+        parts.append(data)
+        block = min(block * 4, 1 << 20)
+    digits = b"".join(parts).translate(None, _WHITESPACE) if end >= 0 else b"%"
+    try:
+        value = binascii.unhexlify(digits + b"0" if len(digits) % 2 else digits)
+    except binascii.Error:
+        # A comment, a foreign character or the end of the file: the original decides.
+        stream.seek(start)
+        result = _original_hex_reader(stream)
+    else:
+        stream.seek(start + 1 + sum(map(len, parts)) + 1)
+        result = generic.pdf_string(value)
+    result.zdda_span = (stream, start, stream.tell())
+    return result
+
+
+generic.read_hex_string_from_stream = _read_hex_string
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SignatureDictionary:
+    """A PDF signature dictionary (ISO 32000-2 clause 12.8.1), read but not judged.
+
+    ``contents_span``: offsets of ``<`` and after ``>`` in the file, None where the value did not stand in the
+    file itself. ``broken``: why it could not be read whole.
+    """
+
+    type: str | None
+    filter: str | None
+    sub_filter: str | None
+    byte_range: tuple[int, ...] | None
+    contents: bytes | None
+    contents_span: tuple[int, int] | None
+    signing_time: datetime | None
+    has_reason: bool
+    certificates: tuple[bytes, ...]
+    broken: str | None = None
+    reachable: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ValidationStore:
+    """The values of a DSS dictionary (EN 319 142-1 clause 5.4.2), its VRI included."""
+
+    present: bool
+    certificates: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+
+
+class PdfDocument:
+    """An opened PDF. Raises ``DocumentRefused`` where a reader can make nothing of the bytes."""
+
+    def __init__(self, document: BinaryIO) -> None:
+        document.seek(0, io.SEEK_END)
+        self.length = document.tell()
+        document.seek(0)
+        if self.length <= IN_MEMORY:
+            self.stream: BinaryIO = io.BytesIO(document.read())
+        elif isinstance(document, io.RawIOBase):
+            self.stream = io.BufferedReader(document, 1 << 16)
+        else:
+            self.stream = document
+        self.findings: list[Finding] = []
+        self._reader: Any = None
+        self.damage: str | None = None
+        try:
+            self._reader = PdfFileReader(self.stream, strict=False)
+            self._unlock()
+            self._root = self._reader.root
+        except DocumentRefused:
+            raise
+        except RecursionError as error:
+            raise DocumentRefused("the PDF is nested too deeply") from error
+        except Exception as error:
+            self._reader = None
+            self.damage = type(error).__name__
+            if not self._looks_like_pdf():
+                raise DocumentRefused("a PDF reader cannot open the document") from error
+
+    @property
+    def opened(self) -> bool:
+        """Whether the reader could follow the file's structure to its catalog."""
+        return self._reader is not None
+
+    def _looks_like_pdf(self) -> bool:
+        self.stream.seek(0)
+        return b"%PDF-" in self.stream.read(1024)
+
+    def _unlock(self) -> None:
+        """Documents under an empty user password are open to everyone (ISO 32000-2 clause 7.6.4.3)."""
+        if not self._reader.encrypted:
+            return
+        try:
+            status = self._reader.decrypt("").status.name
+        except Exception as error:
+            raise DocumentRefused("the PDF is encrypted in a way that is not known") from error
+        if status == "FAILED":
+            raise DocumentRefused("the PDF is encrypted under a password")
+        self.findings.append(Finding("document-encrypted", Severity.WARNING, "empty user password"))
+
+    def read(self, start: int, end: int) -> bytes:
+        self.stream.seek(start)
+        return self.stream.read(end - start)
+
+    # --- signature fields
+
+    def signature_dictionaries(self) -> list[SignatureDictionary]:
+        """Every signature dictionary: those of fields first, then those that only a scan of the file finds."""
+        found: list[SignatureDictionary] = []
+        seen: set[tuple[Any, ...]] = set()
+        if self._reader is not None:
+            for value in self._field_values():
+                dictionary = self._dictionary(value)
+                key = (dictionary.byte_range, dictionary.contents, dictionary.contents_span)
+                if key not in seen:
+                    seen.add(key)
+                    found.append(dictionary)
+        spans = {item.contents_span for item in found}
+        if self.damage is not None or any(item.broken for item in found):
+            found = [item for item in found if not item.broken or item.contents is not None]
+            for item in self._scan():
+                if item.contents_span not in spans:
+                    spans.add(item.contents_span)
+                    found.append(item)
+        return found
+
+    def _field_values(self) -> Iterator[Any]:
+        try:
+            form = self._root["/AcroForm"]
+            fields = form["/Fields"]
+        except KeyError:
+            return
+        except Exception as error:  # noqa: BLE001 - of hostile bytes; told as damage, and the file is scanned
+            self.damage = type(error).__name__
+            return
+        stack: list[tuple[Any, int]] = []
+        visited: set[Any] = set()
+        self._push(fields, 0, stack)
+        count = 0
+        while stack:
+            field, depth = stack.pop(0)
+            count += 1
+            if count > MAXIMUM_FIELDS or depth > MAXIMUM_DEPTH:
+                self.findings.append(Finding("form-too-large", Severity.WARNING, "form fields"))
+                return
+            try:
+                if isinstance(field, generic.IndirectObject):
+                    if field.reference in visited:
+                        continue
+                    visited.add(field.reference)
+                    field = field.get_object()
+                if not isinstance(field, generic.DictionaryObject):
+                    continue
+                if "/Kids" in field:
+                    self._push(field["/Kids"], depth + 1, stack)
+                if "/V" in field and self._is_signature(field):
+                    yield field
+            except RecursionError:
+                self.damage = "RecursionError"
+            except Exception as error:  # noqa: BLE001 - one broken field must not hide the others
+                self.damage = type(error).__name__
+
+    @staticmethod
+    def _push(fields: Any, depth: int, stack: list[tuple[Any, int]]) -> None:
+        if isinstance(fields, generic.ArrayObject):
+            stack.extend((fields.raw_get(i), depth) for i in range(min(len(fields), MAXIMUM_FIELDS)))
+
+    @staticmethod
+    def _is_signature(field: Any) -> bool:
+        """The field type is inherited (ISO 32000-2 clause 12.7.4); a value with /ByteRange speaks for itself."""
+        kind = field.get("/FT")
+        if kind is not None:
+            return bool(kind == "/Sig")
+        value = field["/V"]
+        return isinstance(value, generic.DictionaryObject) and "/ByteRange" in value
+
+    def _dictionary(self, field: Any) -> SignatureDictionary:
+        try:
+            value = field["/V"]
+            if not isinstance(value, generic.DictionaryObject):
+                return _broken("the value of a signature field is no dictionary")
+            return self._parse(value)
+        except RecursionError:
+            return _broken("RecursionError")
+        except Exception as error:  # noqa: BLE001 - one broken dictionary must not hide the others
+            return _broken(type(error).__name__)
+
+    def _parse(self, value: Any) -> SignatureDictionary:
+        contents = _entry(value, "/Contents", raw=True)
+        if isinstance(contents, generic.IndirectObject):
+            contents = contents.get_object()
+        span = getattr(contents, "zdda_span", None)
+        data = getattr(contents, "original_bytes", None)
+        numbers = _entry(value, "/ByteRange")
+        byte_range = None
+        if isinstance(numbers, generic.ArrayObject) and len(numbers) <= 64:
+            items = list(numbers)
+            if all(isinstance(item, int) for item in items):
+                byte_range = tuple(int(item) for item in items)
+        moment = _entry(value, "/M")
+        return SignatureDictionary(
+            _name(_entry(value, "/Type")),
+            _name(_entry(value, "/Filter")),
+            _name(_entry(value, "/SubFilter")),
+            byte_range,
+            data,
+            (span[1], span[2]) if span is not None and span[0] is self.stream else None,
+            parse_pdf_date(moment) if isinstance(moment, str) else None,
+            bool(_entry(value, "/Reason")),
+            _certificates(_entry(value, "/Cert")),
+        )
+
+    def _scan(self) -> Iterator[SignatureDictionary]:
+        """Signature dictionaries by looking for them in the bytes: for files whose structure is broken."""
+        overlap, position = 16, 0
+        tail = b""
+        hits: list[int] = []
+        self.stream.seek(0)
+        while len(hits) < 200:
+            block = self.stream.read(1 << 20)
+            if not block:
+                break
+            data = tail + block
+            base = position - len(tail)
+            hits.extend(base + match.start() for match in re.finditer(rb"/ByteRange\s*\[", data))
+            position += len(block)
+            tail = data[-overlap:]
+        for hit in sorted(set(hits)):
+            start = self._object_start(hit)
+            if start is None:
+                continue
+            try:
+                self.stream.seek(start)
+                value = generic.read_object(self.stream, generic.TrailerReference(None))
+                if isinstance(value, generic.DictionaryObject):
+                    item = self._parse(value)
+                    yield SignatureDictionary(
+                        item.type,
+                        item.filter,
+                        item.sub_filter,
+                        item.byte_range,
+                        item.contents,
+                        item.contents_span,
+                        item.signing_time,
+                        item.has_reason,
+                        item.certificates,
+                        broken="found by a scan only",
+                        reachable=False,
+                    )
+            except Exception:  # noqa: BLE001, S112 - a hit that is no dictionary is no signature
+                continue
+
+    def _object_start(self, hit: int) -> int | None:
+        window = min(hit, 1 << 20)
+        data = self.read(hit - window, hit)
+        marks = list(re.finditer(rb"\d+\s+\d+\s+obj\s*(?=<<)", data))
+        return hit - window + marks[-1].end() if marks else None
+
+    # --- DSS dictionary
+
+    def validation_store(self) -> ValidationStore:
+        if self._reader is None:
+            return ValidationStore(False)
+        try:
+            store = self._root["/DSS"]
+        except KeyError:
+            return ValidationStore(False)
+        except Exception as error:  # noqa: BLE001 - an unreadable store is told, signatures are still judged
+            self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
+            return ValidationStore(False)
+        values: dict[str, dict[bytes, None]] = {"/Certs": {}, "/CRLs": {}, "/OCSPs": {}}
+        self._collect(store, {"/Certs": "/Certs", "/CRLs": "/CRLs", "/OCSPs": "/OCSPs"}, values)
+        entries = _entry(store, "/VRI") if isinstance(store, generic.DictionaryObject) else None
+        if isinstance(entries, generic.DictionaryObject):
+            for _, key in zip(range(1000), list(entries), strict=False):
+                entry = _entry(entries, key)
+                self._collect(entry, {"/Cert": "/Certs", "/CRL": "/CRLs", "/OCSP": "/OCSPs"}, values)
+        return ValidationStore(True, *(tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs")))
+
+    def _collect(self, store: Any, names: dict[str, str], values: dict[str, dict[bytes, None]]) -> None:
+        if not isinstance(store, generic.DictionaryObject):
+            return
+        for name, target in names.items():
+            items = _entry(store, name)
+            if not isinstance(items, generic.ArrayObject):
+                continue
+            for index in range(len(items)):
+                if len(values[target]) >= MAXIMUM_VALUES:
+                    self.findings.append(Finding("dss-too-large", Severity.WARNING, name))
+                    return
+                try:
+                    item = items[index]
+                    if isinstance(item, generic.StreamObject):
+                        values[target][bytes(item.data)] = None
+                except Exception as error:  # noqa: BLE001 - one broken value must not hide the others
+                    self.findings.append(Finding("dss-value-unreadable", Severity.WARNING, type(error).__name__))
+
+
+def _entry(value: Any, key: str, raw: bool = False) -> Any:
+    """An entry or None; an entry that cannot be read counts as absent."""
+    try:
+        return value.raw_get(key, decrypt=generic.EncryptedObjAccess.RAW) if raw else value[key]
+    except Exception:  # noqa: BLE001 - absent and unreadable are judged alike: the format check misses it
+        return None
+
+
+def _name(value: Any) -> str | None:
+    return str(value)[1:] if isinstance(value, generic.NameObject) else None
+
+
+def _certificates(value: Any) -> tuple[bytes, ...]:
+    items = list(value)[:100] if isinstance(value, generic.ArrayObject) else [value]
+    return tuple(item.original_bytes for item in items if hasattr(item, "original_bytes"))
+
+
+def _broken(why: str) -> SignatureDictionary:
+    return SignatureDictionary(None, None, None, None, None, None, None, False, (), broken=why)
+
+
+_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)(?:'?(\d\d)'?)?)?", re.ASCII)
+
+
+def parse_pdf_date(text: str) -> datetime | None:
+    """A PDF date (ISO 32000-2 clause 7.9.4) in UTC; None where it cannot be read. No zone is taken as UTC."""
+    match = _DATE.match(str(text))
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (
+        int(part) if part else default for part, default in zip(match.groups()[:6], (0, 1, 1, 0, 0, 0), strict=True)
+    )
+    offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
+    try:
+        zone = timezone(-offset if match[7] == "-" else offset)
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
