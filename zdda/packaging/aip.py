@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import BinaryIO
 
 from zdda.crypto.signing import Signer
@@ -65,6 +66,13 @@ class ValidationDatum:
     data: bytes
 
 
+class Compression(StrEnum):
+    """Which documents are deflated where that is shorter: those of formats without compression of their own, or all."""
+
+    FORMATS = "formats"
+    ALL = "all"
+
+
 @dataclass(frozen=True, slots=True)
 class AipInputs:
     """Everything that goes into a package; ``created_at`` is also the time in the seal.
@@ -78,6 +86,7 @@ class AipInputs:
     validation_data: Sequence[ValidationDatum]
     software: Software
     created_at: datetime
+    compression: Compression = Compression.FORMATS
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +197,7 @@ class _PackageFiles:
 
     def _document(self, path: str, document: AipDocument) -> _File:
         facts = document.description
-        deflate = worth_deflating(facts.media_type)
+        deflate = self._inputs.compression is Compression.ALL or worth_deflating(facts.media_type)
         name = self._folder + path
         member = Member(name, facts.length, facts.crc32, facts.sha256, document.open, deflate)
         media_type = without_parameters(facts.media_type)  # CSIP68

@@ -17,7 +17,7 @@ from package_signers import AT, signer
 from test_zip_container import Discard, Zeros
 
 from zdda.model.submission import DocumentDescription
-from zdda.packaging.aip import AipDocument, ValidationDatum, build_aip
+from zdda.packaging.aip import AipDocument, Compression, ValidationDatum, build_aip
 from zdda.packaging.aip_reader import open_aip
 from zdda.packaging.container_index import encode_index
 from zdda.packaging.errors import (
@@ -87,6 +87,14 @@ def test_same_inputs_same_bytes_but_the_seal() -> None:
     assert built()[0] == DATA  # this signer is deterministic
     other = open_aip(io.BytesIO(built(by=signer("p384"), inputs=inputs_of(by=signer()))[0]))
     assert other.check_seal().certificate != signer().certificate
+
+
+def test_all_documents_can_be_compressed() -> None:
+    data, facts = built(replace(inputs_of(), compression=Compression.ALL))
+    check_all(data)
+    assert facts.length < BUILT.length - len(PDF) // 2
+    aip = open_aip(io.BytesIO(data))
+    assert b"".join(aip.stream(aip.documents[0].member)) == PDF
 
 
 def test_original_names_are_in_mets_and_premis_only() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from package_signers import AT, pem, signer
 
-from zdda.packaging.cms import read, sign
+from zdda.packaging.cms import _assemble, read, sign
 from zdda.packaging.errors import PackageError, SealBroken, SealMalformed
 from zdda.packaging.seal import check_seal, make_seal
 
@@ -77,6 +78,16 @@ def test_attached_and_detached_are_not_mixed_up() -> None:
         check_seal(sign(MANIFEST, signer(), AT, attached=True), MANIFEST)
     with pytest.raises(SealMalformed):
         read(make_seal(MANIFEST, signer(), AT), None, "amendment", 10_000)
+
+
+def test_a_seal_of_level_b_t_is_read() -> None:
+    """The signature-time-stamp is an unsigned attribute; any ContentInfo stands for a token here."""
+    seal = make_seal(MANIFEST, signer(), AT)
+    facts = check_seal(seal, MANIFEST)
+    token = make_seal(b"token", signer("rsa"), AT)
+    stamped = _assemble(replace(facts, timestamps=(token,)))
+    assert check_seal(stamped, MANIFEST) == replace(facts, timestamps=(token,))
+    assert len(stamped) > len(seal) + len(token)
 
 
 def test_bounds() -> None:
