@@ -1,7 +1,5 @@
 """POST /v1/deposits and GET /v1/deposits/{id}: the body goes from the socket to the spool in chunks."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Only Consumers read: an administrator operates the archive and sees no content.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Annotated, Any
 from uuid import UUID

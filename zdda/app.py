@@ -1,0 +1,323 @@
+"""The only wiring: settings → back ends → use cases."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy.engine import make_url
+
+from zdda import __version__
+from zdda.access.packages import PackageAccess
+from zdda.api.rest.application import create_application
+from zdda.api.rest.deposits import DepositLimits
+from zdda.audit.log import sequence
+from zdda.catalog.deposits import LEASED as DEPOSITS
+from zdda.catalog.deposits import spool_files
+from zdda.catalog.evidence import LEASED as BATCHES
+from zdda.catalog.evidence import BatchState, batch_files
+from zdda.crypto.generations import GenerationKeys
+from zdda.crypto.key_wrapping import LocalKeyWrapper
+from zdda.crypto.signing import Signer, SoftwareSigner
+from zdda.database.engine import answers, open_engine
+from zdda.database.migration import migrate
+from zdda.database.session import TenantDatabase
+from zdda.identity.accounts import Accounts
+from zdda.ingest.batches import BatchCloser, BatchSteps
+from zdda.ingest.examination import MODULES, WorkerExaminer
+from zdda.ingest.intake import Intake, Progress
+from zdda.ingest.steps import DepositSteps
+from zdda.ingest.workshop import IntakeLimits, Workshop
+from zdda.jobs.runner import LeasedWork, Runner, WorkSource
+from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
+from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
+from zdda.model.deposit import DepositState
+from zdda.model.identifiers import TenantId, tenant_id
+from zdda.packaging.mets import Software
+from zdda.settings import Settings
+from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
+from zdda.storage.durable_files import make_folder
+from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.filesystem_key_area import FilesystemKeyArea
+from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.object_store import ObjectStore
+from zdda.storage.spool import Spool
+from zdda.storage.store_marker import claim_store
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_client import RevocationClient
+from zdda.trust.token_completion import TokenCompleter
+from zdda.trust.tsa_client import AuthorityAddress, TsaClient, TsaClients
+
+_log = structlog.get_logger(__name__)
+_IDLE, _BEAT = 0.25, 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Vault:
+    """What lies on disks: keys, stores, spool. Enough to read and to doubt everything, without a catalog."""
+
+    tenant: TenantId
+    generations: GenerationKeys
+    blobs: BlobStore
+    key_areas: tuple[FilesystemKeyArea, ...]
+    store: ObjectStore
+    spool: Spool
+
+    def close(self) -> None:
+        for key_area in self.key_areas:
+            key_area.close()
+        if isinstance(self.blobs, FilesystemBlobs):
+            self.blobs.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One running archive."""
+
+    vault: Vault
+    engine: Engine
+    database: TenantDatabase
+    accounts: Accounts
+    workshop: Workshop
+    intake: Intake
+    packages: PackageAccess
+    runner: Runner
+    pool: WorkerPool
+    http: httpx.Client
+    application: FastAPI
+
+    def start(self) -> None:
+        self.runner.start()
+
+    def stop(self) -> None:
+        """Running steps end; nothing is lost by being stopped in any other way."""
+        self.runner.stop()
+        self.pool.close()
+        self.http.close()
+        self.vault.close()
+        self.engine.dispose()
+
+
+def open_vault(
+    settings: Settings,
+    folder: Path,
+    clock: Clock = SystemClock(),  # noqa: B008 - without state
+    entropy: Entropy = system_entropy,
+    crash: CrashPoint = no_crash,
+) -> Vault:
+    """Opens keys, stores and spool below ``folder``; raises ``WrongStore``, ``IntegrityError``, ``StoreFailed``."""
+    tenant = tenant_id(settings.archive.tenant)
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
+    blobs: BlobStore = MemoryBlobs()
+    if settings.store.kind == "filesystem":
+        directory = folder / settings.store.directory
+        claim_store(directory, settings.archive.id, [tenant])
+        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable, crash=crash)
+    key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
+    store = ObjectStore(blobs, key_areas, generations, _alarm)
+    spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
+    return Vault(tenant, generations, blobs, key_areas, store, spool)
+
+
+def initialise(settings: Settings, folder: Path) -> None:
+    """Makes what a new archive needs below ``folder``: key-encryption key, the tenant's first generation, stores,
+    spool, catalog. What is there already stays as it is."""
+    tenant = tenant_id(settings.archive.tenant)
+    for file in (settings.keys.key_encryption_key, settings.keys.generations):
+        make_folder((folder / file).parent)
+    key_file = folder / settings.keys.key_encryption_key
+    if not key_file.exists():
+        LocalKeyWrapper.create(key_file, system_entropy)
+    wrapper = LocalKeyWrapper.load(key_file, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    if tenant not in generations.tenants():
+        generations.create(tenant)
+    open_vault(settings, folder).close()
+    open_database(settings, folder).dispose()
+
+
+def open_database(settings: Settings, folder: Path) -> Engine:
+    """The catalog's engine, migrated. A relative SQLite path is below ``folder``."""
+    url = make_url(settings.database.url.get_secret_value())
+    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_absolute():
+        url = url.set(database=str(folder / url.database))
+    engine = open_engine(url.render_as_string(hide_password=False))
+    migrate(engine)
+    return engine
+
+
+def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:
+    """Trust anchors from PEM or DER files."""
+    return TrustAnchors.load((folder / file).read_bytes() for file in files)
+
+
+def build(
+    settings: Settings,
+    folder: Path,
+    clock: Clock = SystemClock(),  # noqa: B008 - without state
+    entropy: Entropy = system_entropy,
+    crash: CrashPoint = no_crash,
+) -> Archive:
+    """Opens everything and wires it; nothing works yet (``start``). Sweeps what a crash left in the spool."""
+    vault = open_vault(settings, folder, clock, entropy, crash)
+    engine = open_database(settings, folder)
+    database = TenantDatabase(engine, vault.tenant)
+    http = httpx.Client(trust_env=False)
+    revocation = RevocationClient(http, settings.trust.revocation_hosts, settings.trust.revocation_private_hosts, clock)
+    signer = SoftwareSigner.load(
+        (folder / settings.keys.seal_key).read_bytes(), (folder / settings.keys.seal_certificates).read_bytes()
+    )
+    workers = settings.workers
+    limits = WorkerLimits(workers.cpu_seconds, workers.wall_seconds, workers.memory)
+    pool = WorkerPool(workers.processes, limits, MODULES)
+    progress = Progress()
+    bell: list[Callable[[], None]] = []
+    documents = anchors_from(folder, settings.trust.documents)
+    workshop = Workshop(
+        tenant=vault.tenant,
+        database=database,
+        spool=vault.spool,
+        store=vault.store,
+        generations=vault.generations,
+        signer=signer,
+        seal_validation_data=_of_seal(signer, revocation),
+        examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock),
+        authorities=_authorities(settings, folder, http, clock, entropy),
+        complete_token=TokenCompleter(anchors_from(folder, settings.trust.authorities), revocation.fetch, clock),
+        classes={each.name: each.retention_class() for each in settings.retention},
+        limits=IntakeLimits(
+            settings.intake.max_document_bytes, settings.intake.max_deposit_bytes, settings.intake.max_documents
+        ),
+        clock=clock,
+        entropy=entropy,
+        software=Software("ZDDA", __version__),
+        wake=lambda: bell[0](),
+        crash=crash,
+    )
+    _sweep(workshop)
+    runner = _runner(settings, workshop, progress)
+    bell.append(runner.wake)
+    accounts = Accounts(database, clock, entropy)
+    intake = Intake(workshop, progress)
+    packages = PackageAccess(database, vault.store, clock)
+    health = ArchiveHealth(engine, vault, runner, pool, signer)
+    application = create_application(intake, packages, health, accounts, _limits(settings))
+    return Archive(vault, engine, database, accounts, workshop, intake, packages, runner, pool, http, application)
+
+
+class ArchiveHealth:
+    """See ``zdda.model.views.Health``."""
+
+    def __init__(self, engine: Engine, vault: Vault, runner: Runner, pool: WorkerPool, signer: Signer) -> None:
+        self._engine, self._vault, self._runner, self._pool, self._signer = engine, vault, runner, pool, signer
+
+    def ready(self) -> dict[str, str | None]:
+        return {
+            "catalog": None if answers(self._engine) else "does not answer",
+            "store": None if self._vault.store.answers() else "does not answer",
+            "signer": None if self._signs() else "does not sign",
+            "runner": None if self._runner.alive() else "does not run",
+            "workers": None if self._pool.answers() else "do not answer",
+        }
+
+    def _signs(self) -> bool:
+        try:
+            return bool(self._signer.sign(b"ready?"))
+        except Exception as error:  # noqa: BLE001 - whatever the signer raises, it does not sign
+            _log.error("signer-failed", error=type(error).__name__)
+            return False
+
+
+class _Audit:
+    """Chains what waits in the audit's outbox. A ``WorkSource`` of the runner."""
+
+    def __init__(self, database: TenantDatabase) -> None:
+        self._database = database
+
+    def run_one(self) -> bool:
+        return sequence(self._database) > 0
+
+    def heartbeat(self) -> None:
+        """Nothing is held."""
+
+
+class _Ringing:
+    """Rings when a source has done something."""
+
+    def __init__(self, source: WorkSource, ring: Callable[[], None]) -> None:
+        self._source, self._ring = source, ring
+
+    def run_one(self) -> bool:
+        done = self._source.run_one()
+        if done:
+            self._ring()
+        return done
+
+    def heartbeat(self) -> None:
+        self._source.heartbeat()
+
+
+def _runner(settings: Settings, workshop: Workshop, progress: Progress) -> Runner:
+    owner = f"{socket.gethostname()}-{workshop.entropy(4).hex()}"
+    states = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
+    deposits = LeasedWork(workshop.database, DEPOSITS, states, DepositSteps(workshop), owner)
+    closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
+    on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
+    batches = LeasedWork(workshop.database, BATCHES, on_the_way, BatchSteps(workshop), owner)
+    sources = [_Ringing(each, progress.ring) for each in (deposits, batches, closer)]
+    return Runner([*sources, _Audit(workshop.database)], settings.workers.threads, _IDLE, _BEAT)
+
+
+def _authorities(settings: Settings, folder: Path, http: httpx.Client, clock: Clock, entropy: Entropy) -> TsaClients:
+    anchors = anchors_from(folder, settings.trust.authorities)
+    evidence = settings.evidence
+    return TsaClients(
+        [
+            TsaClient(
+                AuthorityAddress(
+                    each.url, each.policy, each.username, each.password.get_secret_value() if each.password else None
+                ),
+                anchors,
+                http,
+                clock,
+                entropy,
+                evidence.timeout_seconds,
+                timedelta(seconds=evidence.clock_tolerance_seconds),
+            )
+            for each in evidence.authorities
+        ]
+    )
+
+
+def _of_seal(signer: Signer, revocation: RevocationClient) -> Callable[[], RevocationData]:
+    return lambda: revocation.fetch((signer.certificate, *signer.chain))
+
+
+def _limits(settings: Settings) -> DepositLimits:
+    intake = settings.intake
+    room_for_headers = 64 * 1024 * intake.max_documents + 2 * 1024 * 1024
+    return DepositLimits(
+        intake.max_deposit_bytes + room_for_headers, intake.max_documents, intake.max_concurrent, intake.wait_seconds
+    )
+
+
+def _sweep(workshop: Workshop) -> None:
+    """Removes spool files that no deposit and no batch refers to: what a crash left."""
+    with workshop.database.read() as tx:
+        needed = spool_files(tx) | batch_files(tx)
+    for name in workshop.spool.names():
+        if name not in needed:
+            workshop.spool.remove(name)
+
+
+def _alarm(what: str, name: object) -> None:
+    _log.error("damaged", what=what, object=str(name))

@@ -1,0 +1,146 @@
+"""Examines documents in worker processes: what format they are, what their signatures are worth.
+
+``examine_here`` runs inside a worker; it alone touches the document's bytes. Everything it answers is JSON.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from zdda.crypto.streaming_aead import DecryptingReader
+from zdda.ingest.intake_policy import Standing
+from zdda.ingest.workshop import Examination
+from zdda.jobs.worker_pool import WorkerFailed, WorkerPool, WorkerRefused
+from zdda.model.clock import Clock, format_time, parse_time
+from zdda.model.errors import Unavailable
+from zdda.model.identifiers import tenant_id
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.signatures.identification import identify
+from zdda.storage.spool import Spool
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.revocation import RevocationData
+from zdda.validation.validate import validate_document
+
+FUNCTION = "zdda.ingest.examination:examine_here"
+MODULES = ("zdda.ingest.examination",)
+_WINDOW = 64 * 1024
+_log = structlog.get_logger(__name__)
+
+FetchRevocation = Callable[[Sequence[bytes]], RevocationData]
+"""Given certificates (DER), what their issuers say of them; empty where nobody may be asked."""
+
+
+class WorkerExaminer:
+    """See ``zdda.ingest.workshop.Examiner``.
+
+    A document whose verdict waits for revocation data is examined again with what ``fetch`` brings: fetching is
+    done here, so that no worker that has seen hostile bytes speaks to the network.
+    """
+
+    def __init__(
+        self, pool: WorkerPool, spool: Spool, anchors: TrustAnchors, fetch: FetchRevocation, clock: Clock
+    ) -> None:
+        self._pool, self._spool, self._anchors, self._fetch, self._clock = pool, spool, anchors, fetch, clock
+
+    def examine(self, spool_file: str, key: bytes, name: ObjectName, media_type: str) -> Examination:
+        first = self._call(spool_file, key, name, media_type, RevocationData())
+        if first.verdict != Standing.INDETERMINATE:
+            return first
+        certificates = [data for role, data in first.validation_data if role == "certificate"]
+        fetched = self._fetch(certificates)
+        if not fetched.crls and not fetched.ocsps:
+            return first
+        return self._call(spool_file, key, name, media_type, fetched)
+
+    def _call(
+        self, spool_file: str, key: bytes, name: ObjectName, media_type: str, revocation: RevocationData
+    ) -> Examination:
+        request = {
+            "path": str(self._spool.path(spool_file)),
+            "key": _text(key),
+            "tenant": name.tenant,
+            "package": str(name.package),
+            "sequence": name.sequence,
+            "mediaType": media_type,
+            "anchors": [_text(der) for der in self._anchors.certificates],
+            "crls": [_text(der) for der in revocation.crls],
+            "ocsps": [_text(der) for der in revocation.ocsps],
+            "at": format_time(self._clock.now()),
+        }
+        try:
+            answer = self._pool.call(FUNCTION, request)
+        except WorkerRefused as error:
+            if error.details.get("code") in ("unavailable", "not-found"):
+                raise Unavailable("the spool cannot be read") from error
+            return _not_validated(str(error.details.get("code")))
+        except WorkerFailed as error:
+            _log.error("not-validated", reason=error.details.get("reason"), error=str(error))
+            return _not_validated(str(error.details.get("reason")))
+        return Examination(
+            puid=answer["puid"],
+            format_name=answer["format"],
+            verdict=Standing(answer["verdict"]),
+            report=answer["report"],
+            validation_data=tuple((role, base64.b64decode(data)) for role, data in answer["data"]),
+            unreadable=answer["unreadable"],
+        )
+
+
+def _not_validated(reason: str) -> Examination:
+    """The answer when a worker gave none: the document is kept, and nothing is claimed of it."""
+    report = {"format": "zdda-not-validated/1", "reason": reason}
+    return Examination(None, None, Standing.NOT_VALIDATED, report, ())
+
+
+def examine_here(request: dict[str, Any]) -> dict[str, Any]:
+    """Examines one spooled document in this process; see ``WorkerExaminer`` for the members."""
+    name = ObjectName(
+        tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.SPOOLED_DOCUMENT, request["sequence"]
+    )
+    with (
+        open(request["path"], "rb") as source,
+        closing(
+            DecryptingReader(source, _bytes(request["key"]), name.associated_data(), cached_segments=16)
+        ) as document,
+    ):
+        head = document.read(_WINDOW)
+        document.seek(max(0, document.length - _WINDOW))
+        found = identify(head, document.read(_WINDOW))
+        document.seek(0)
+        report = validate_document(
+            document,
+            anchors=TrustAnchors(tuple(_bytes(der) for der in request["anchors"])),
+            at=parse_time(request["at"]),
+            revocation=RevocationData(
+                tuple(_bytes(der) for der in request["crls"]), tuple(_bytes(der) for der in request["ocsps"])
+            ),
+        )
+    return {
+        "puid": found.puid if found else None,
+        "format": found.name if found else None,
+        "verdict": _standing(report),
+        "report": report.as_json(),
+        "data": [[datum.role, _text(datum.data)] for datum in report.validation_data],
+        "unreadable": report.refused,
+    }
+
+
+def _standing(report: Any) -> str:
+    if report.not_validated or report.refused:
+        return Standing.NOT_VALIDATED
+    worst = report.worst()
+    return Standing.NO_SIGNATURE if worst is None else Standing(worst.value)
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b64decode(text)
