@@ -1,0 +1,136 @@
+"""Constraint records: every check of every building block, what was compared with what, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from zdda.validation.indications import PASSED, Conclusion, Indication, SubIndication
+from zdda.validation.messages import MESSAGES
+
+
+class Level(StrEnum):
+    """What a policy makes of a constraint that is not met."""
+
+    FAIL = "fail"
+    WARN = "warn"
+    INFORM = "inform"
+    IGNORE = "ignore"
+
+
+class Status(StrEnum):
+    OK = "ok"
+    NOT_OK = "not-ok"
+    WARNING = "warning"
+    INFORMATION = "information"
+    IGNORED = "ignored"
+
+
+_STATUS = {
+    Level.FAIL: Status.NOT_OK,
+    Level.WARN: Status.WARNING,
+    Level.INFORM: Status.INFORMATION,
+    Level.IGNORE: Status.IGNORED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """One record. ``checked`` and ``against`` are technical values: digests, times, identifiers; no content."""
+
+    id: str
+    clause: str
+    status: Status
+    checked: str = ""
+    against: str = ""
+
+    def as_json(self) -> dict[str, object]:
+        texts = MESSAGES[self.id]
+        good = self.status in (Status.OK, Status.IGNORED)
+        return {
+            "id": self.id,
+            "clause": self.clause,
+            "checked": self.checked,
+            "against": self.against,
+            "status": self.status.value,
+            "message": {
+                "cs": texts.cs if good else texts.cs_not,
+                "en": texts.en if good else texts.en_not,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A constraint of level FAIL that was not met: what it means, and of which certificate (SHA-256)."""
+
+    conclusion: Conclusion
+    constraint: str
+    certificate: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The outcome of a building block or process: the first failure decides, all are kept."""
+
+    name: str
+    clause: str
+    conclusion: Conclusion
+    constraints: tuple[Constraint, ...]
+    failures: tuple[Failure, ...] = ()
+
+    def as_json(self) -> dict[str, object]:
+        sub = self.conclusion.subindication
+        return {
+            "name": self.name,
+            "clause": self.clause,
+            "indication": self.conclusion.indication.value,
+            "subindication": None if sub is None else sub.value,
+            "constraints": [constraint.as_json() for constraint in self.constraints],
+        }
+
+
+class Checks:
+    """Collects the records of one block."""
+
+    def __init__(self, name: str, clause: str) -> None:
+        self.name = name
+        self.clause = clause
+        self._constraints: list[Constraint] = []
+        self._failures: list[Failure] = []
+
+    def check(
+        self,
+        id: str,
+        met: bool,
+        level: Level = Level.FAIL,
+        otherwise: Conclusion | None = None,
+        checked: object = "",
+        against: object = "",
+        certificate: bytes | None = None,
+    ) -> bool:
+        """Records a check; a FAIL that is not met needs ``otherwise``. Returns whether it is met or not fatal."""
+        status = Status.OK if met else _STATUS[level]
+        self._constraints.append(Constraint(id, self.clause, status, str(checked), str(against)))
+        if met or level is not Level.FAIL:
+            return True
+        conclusion = otherwise or Conclusion(Indication.INDETERMINATE, SubIndication.CUSTOM)
+        self._failures.append(Failure(conclusion, id, certificate))
+        return False
+
+    def note(self, id: str, checked: object = "", against: object = "") -> None:
+        self._constraints.append(Constraint(id, self.clause, Status.INFORMATION, str(checked), str(against)))
+
+    @property
+    def failed(self) -> bool:
+        return bool(self._failures)
+
+    def block(self, conclusion: Conclusion | None = None) -> Block:
+        first = self._failures[0].conclusion if self._failures else PASSED
+        return Block(
+            self.name,
+            self.clause,
+            conclusion or first,
+            tuple(self._constraints),
+            tuple(self._failures),
+        )
