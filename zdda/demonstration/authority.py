@@ -180,7 +180,7 @@ class DemonstrationAuthority:
             (_usage(digital_signature=True, content_commitment=True), True),
             (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),
         ]
-        return self._issue(f"{self._name} timestamp authority", extensions, 5 * _YEAR, self.issuing)
+        return self._issue(f"{self._name} timestamp authority", extensions, 10 * _YEAR, self.issuing)
 
     def _make_responder(self) -> Credential:
         extensions: list[tuple[x509.ExtensionType, bool]] = [

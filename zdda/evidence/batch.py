@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 from zdda.evidence.evidence_record import assemble
-from zdda.evidence.hash_tree import HashTree
+from zdda.evidence.hash_tree import HashTree, group_digest
 from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import format_time, parse_time
 from zdda.model.errors import IntegrityError
+from zdda.model.identifiers import tenant_id
 
 FORMAT = "zdda-evidence-batch/1"
 MAX_LEAVES = 1_000_000
@@ -44,7 +45,12 @@ class EvidenceBatch:
         return HashTree(self.leaves)
 
     def evidence_record(self, index: int, group: tuple[bytes, ...]) -> bytes:
-        """The DER of the evidence record of leaf ``index``, whose group has these digests."""
+        """The DER of the evidence record of leaf ``index``, whose group has these digests.
+
+        Raises ``IntegrityError`` where the leaf is another group's.
+        """
+        if not 0 <= index < len(self.leaves) or group_digest(group) != self.leaves[index]:
+            raise IntegrityError("the group's digest is not at its place in the batch")
         return assemble(group, self.tree().reduced(index), self.token)
 
     def encode(self) -> bytes:
@@ -68,15 +74,19 @@ class EvidenceBatch:
             value: Any = parse_json(data, _MAX_BYTES)
             if not isinstance(value, dict) or value.keys() != _MEMBERS or value["format"] != FORMAT:
                 raise ValueError("members")
+            if not all(isinstance(value[name], str) for name in _MEMBERS - {"leaves"}):
+                raise ValueError("types")
+            if not isinstance(value["leaves"], list) or not 1 <= len(value["leaves"]) <= MAX_LEAVES:
+                raise ValueError("leaves")
             leaves = tuple(bytes.fromhex(leaf) for leaf in value["leaves"])
             batch = cls(
                 batch_id=UUID(value["batch"]),
-                tenant=value["tenant"],
+                tenant=tenant_id(value["tenant"]),
                 created=parse_time(value["created"]),
                 leaves=leaves,
                 token=base64.b64decode(value["token"], validate=True),
             )
-            if not 1 <= len(leaves) <= MAX_LEAVES or any(len(leaf) != 32 for leaf in leaves):
+            if any(len(leaf) != 32 for leaf in leaves) or not batch.token:
                 raise ValueError("leaves")
             if batch.encode() != data:
                 raise ValueError("form")

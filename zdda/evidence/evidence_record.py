@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from asn1crypto import cms
+from asn1crypto import cms, tsp
 
+from zdda.crypto.algorithms import AlgorithmCatalogue, Reliability
 from zdda.evidence.hash_tree import PartialHashTree, node
 from zdda.evidence.structures import ArchiveTimeStamp, ArchiveTimeStampSequence, EvidenceRecord
 from zdda.model.errors import InvalidInput
 
 _ALGORITHMS = frozenset({"sha256", "sha384", "sha512", "sha3_256", "sha3_384", "sha3_512", "sha1", "sha224"})
+_TST_INFO = tsp.TSTInfo  # asn1crypto's registries grow on import: without tsp a token's content would not be parsed
 _MAX_RECORD = 16 * 1024 * 1024
 _MAX_TIMESTAMPS = 1024
 
@@ -26,10 +28,12 @@ class EvidenceMalformed(InvalidInput):
 
 
 class TokenStatus(StrEnum):
-    """What is known of a timestamp token."""
+    """What is known of a timestamp token. UNPROVEN: nothing is wrong with it, but what is at hand does not show that
+    it was good when it had to be (its certificate expired unrenewed, its revocation status is unknown)."""
 
     TRUSTED = "trusted"
     NO_ANCHORS = "no-anchors"
+    UNPROVEN = "unproven"
     UNTRUSTED = "untrusted"
     BROKEN = "broken"
 
@@ -58,13 +62,32 @@ class EvidenceStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class TimestampVerdict:
+    """One archive timestamp, numbered from 0 within its chain: what its token must stamp, and how that went.
+
+    ``imprint`` is the root that its reduced hash tree leads to, by ``digest_algorithm`` (``hashlib``'s name).
+    """
+
+    chain: int
+    number: int
+    digest_algorithm: str
+    imprint: bytes
+    status: TokenStatus
+    gen_time: datetime | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceVerdict:
-    """What an evidence record proves. ``proven_at`` is the time of its first archive timestamp, None unless proven."""
+    """What an evidence record proves. ``proven_at`` is the time of its first archive timestamp, None unless proven.
+
+    ``findings`` say what is wrong, or, where nothing is, what is lacking; empty if proven.
+    """
 
     status: EvidenceStatus
     proven_at: datetime | None
     findings: tuple[str, ...]
-    timestamps: tuple[TokenCheck, ...]
+    timestamps: tuple[TimestampVerdict, ...]
 
     def __bool__(self) -> bool:
         raise TypeError("ask for .status: NOT_PROVABLE is neither true nor false")
@@ -73,16 +96,26 @@ class EvidenceVerdict:
 def assemble(
     group: Sequence[bytes], siblings: Sequence[PartialHashTree], token: bytes, algorithm: str = "sha256"
 ) -> bytes:
-    """The DER of a record with one archive timestamp: the group's digests, the way to the root, the token."""
+    """The DER of a record with one archive timestamp: the group's digests, the way to the root, the token.
+
+    The same values give the same bytes. Raises ``ValueError`` for an empty group or a token that is no ContentInfo.
+    """
+    if not group:
+        raise ValueError("a data object group has at least one object")
     return _encode([algorithm], [[_archive_timestamp(algorithm, _lists(group, siblings), token)]])
 
 
-def renew_timestamp(record: bytes, token: bytes) -> bytes:
-    """Adds an archive timestamp to the last chain (RFC 4998 clause 5.2, Timestamp Renewal); the token's imprint is
-    ``timestamp_renewal_imprint(record)``."""
+def renew_timestamp(record: bytes, token: bytes, siblings: Sequence[PartialHashTree] = ()) -> bytes:
+    """Adds an archive timestamp to the last chain (RFC 4998 clause 5.2, Timestamp Renewal).
+
+    The token stamps the root that ``siblings`` lead to from ``timestamp_renewal_imprint(record)``: one renewal may
+    cover very many records. Its digest algorithm is the chain's.
+    """
     parsed = parse(record)
     chains = [list(chain) for chain in parsed["archive_time_stamp_sequence"]]
-    chains[-1].append(_archive_timestamp(_algorithm(chains[-1][0]), (), token))
+    algorithm = _algorithm(chains[-1][0])
+    leaf = (timestamp_renewal_imprint(record),)
+    chains[-1].append(_archive_timestamp(algorithm, _lists(leaf, siblings), token))
     return _rebuild(parsed, chains, None)
 
 
@@ -123,7 +156,9 @@ def parse(record: bytes) -> EvidenceRecord:
         for chain in chains:
             for archive_timestamp in chain:
                 _reduced(archive_timestamp)
-                archive_timestamp["time_stamp"]["content_type"].native  # noqa: B018 - parses now, not later
+                _algorithm(archive_timestamp)
+                _imprint_algorithm(archive_timestamp)
+        parsed["digest_algorithms"].native  # noqa: B018 - parses now, not later
     except EvidenceMalformed:
         raise
     except Exception as error:
@@ -132,79 +167,135 @@ def parse(record: bytes) -> EvidenceRecord:
     return parsed
 
 
-def verify(record: bytes, digests: Mapping[str, Sequence[bytes]], check_token: TokenChecker) -> EvidenceVerdict:
+def verify(
+    record: bytes, digests: Mapping[str, Sequence[bytes]], check_token: TokenChecker, at: datetime | None = None
+) -> EvidenceVerdict:
     """Verifies a record over one data object group (RFC 4998 clauses 4.3 and 5.3).
 
     ``digests`` gives the digest of every object of the group under each algorithm that the record uses. Every
-    object must be in the record's first list, and nothing else may be. Raises ``EvidenceMalformed``.
+    object must be in the record's first list, and nothing else may be. ``at`` is the moment the question is asked
+    of, against which the last chain's digest algorithm is judged. Raises ``EvidenceMalformed``.
     """
-    sequence = parse(record)["archive_time_stamp_sequence"]
-    flat = [archive_timestamp for chain in sequence for archive_timestamp in chain]
-    imprints, findings = _imprints(sequence, digests)
-    checks: list[TokenCheck] = []
+    parsed = parse(record)
+    sequence = parsed["archive_time_stamp_sequence"]
+    links = _links(sequence, digests)
+    broken = [finding for link in links for finding in link.broken] + _undeclared(parsed, links)
+    lacking = [finding for link in links for finding in link.lacking]
+    if parsed["encryption_info"].native is not None:
+        lacking.append("the record says that the objects were encrypted: that is not judged here")
+    verdicts: list[TimestampVerdict] = []
     following: datetime | None = None
-    for archive_timestamp, imprint in zip(reversed(flat), reversed(imprints), strict=True):
-        token = archive_timestamp["time_stamp"].dump()
-        check = check_token(token, imprint, following)
-        checks.insert(0, check)
+    # RFC 4998 clause 5.3: each must have been good when the next was made, the last one now
+    for link in reversed(links):
+        check = check_token(link.token, link.imprint, following)
+        verdicts.insert(0, TimestampVerdict(link.chain, link.number, link.algorithm, link.imprint, *_parts(check)))
         if check.gen_time is not None and following is not None and check.gen_time > following:
-            findings.append("archive timestamps are not in the order of time")
+            broken.append("archive timestamps are not in the order of time")
         following = check.gen_time or following
-    findings += [check.message for check in checks if check.status in (TokenStatus.BROKEN, TokenStatus.UNTRUSTED)]
-    if findings:
-        return EvidenceVerdict(EvidenceStatus.BROKEN, None, tuple(findings), tuple(checks))
-    if any(check.status is TokenStatus.NO_ANCHORS for check in checks):
-        messages = tuple(check.message for check in checks if check.status is TokenStatus.NO_ANCHORS)
-        return EvidenceVerdict(EvidenceStatus.NOT_PROVABLE, None, messages, tuple(checks))
-    return EvidenceVerdict(EvidenceStatus.PROVEN, checks[0].gen_time, (), tuple(checks))
+    lacking += _weak(verdicts, at)
+    for verdict in verdicts:
+        if verdict.status in (TokenStatus.BROKEN, TokenStatus.UNTRUSTED):
+            broken.append(verdict.message)
+        elif verdict.status is not TokenStatus.TRUSTED:
+            lacking.append(verdict.message)
+    if broken:
+        return EvidenceVerdict(EvidenceStatus.BROKEN, None, tuple(dict.fromkeys(broken)), tuple(verdicts))
+    if lacking:
+        return EvidenceVerdict(EvidenceStatus.NOT_PROVABLE, None, tuple(dict.fromkeys(lacking)), tuple(verdicts))
+    return EvidenceVerdict(EvidenceStatus.PROVEN, verdicts[0].gen_time, (), tuple(verdicts))
 
 
-def _imprints(
-    sequence: ArchiveTimeStampSequence, digests: Mapping[str, Sequence[bytes]]
-) -> tuple[list[bytes], list[str]]:
-    """What each token in turn must stamp, and what is wrong on the way there."""
-    imprints: list[bytes] = []
-    findings: list[str] = []
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """One archive timestamp on its way: what its token must stamp, what is wrong with it, what is lacking."""
+
+    chain: int
+    number: int
+    algorithm: str
+    imprint: bytes
+    token: bytes
+    broken: tuple[str, ...]
+    lacking: tuple[str, ...]
+
+
+def _links(sequence: ArchiveTimeStampSequence, digests: Mapping[str, Sequence[bytes]]) -> list[_Link]:
+    """Every archive timestamp in order, with the imprint that RFC 4998 clause 5.3 demands of its token."""
+    links: list[_Link] = []
     for number, chain in enumerate(sequence):
         algorithm = _algorithm(chain[0])
-        group = tuple(digests.get(algorithm, ()))
-        if not group:
-            findings.append(f"the objects' digests under {algorithm} are not known")
-        if number:
+        objects = tuple(digests.get(algorithm, ()))
+        if objects and number:
             before = ArchiveTimeStampSequence(list(sequence)[:number])
-            group = _bound(group, before.dump(), algorithm)
+            objects = _bound(objects, before.dump(), algorithm)
         for place, archive_timestamp in enumerate(chain):
+            broken, lacking = [], []
             if _algorithm(archive_timestamp) != algorithm:
-                findings.append("a chain changes its digest algorithm (RFC 4998 clause 5.2)")
-            wanted = group
+                broken.append("a chain changes its digest algorithm (RFC 4998 clause 5.2)")
+            if _imprint_algorithm(archive_timestamp) != algorithm:
+                broken.append("a timestamp is not under the digest algorithm of its hash tree (RFC 4998 clause 4.3)")
+            wanted = objects
             if place:
                 wanted = (hashlib.new(algorithm, chain[place - 1]["time_stamp"].dump()).digest(),)
-            imprint, finding = _lead(wanted, _reduced(archive_timestamp), algorithm, strict=not place)
-            imprints.append(imprint)
-            findings += finding
-    return imprints, findings
+            lists = _reduced(archive_timestamp)
+            if wanted:
+                imprint, wrong = _lead(wanted, lists, algorithm)
+                broken += wrong
+            else:
+                imprint = _root(lists, algorithm) if lists else b""
+                lacking.append(f"the objects' digests under {algorithm} are not known")
+            token = archive_timestamp["time_stamp"].dump()
+            links.append(_Link(number, place, algorithm, imprint, token, tuple(broken), tuple(lacking)))
+    return links
 
 
-def _lead(
-    group: Sequence[bytes], lists: Sequence[PartialHashTree], algorithm: str, *, strict: bool
-) -> tuple[bytes, list[str]]:
-    """Walks one reduced tree (RFC 4998 clause 4.3): the root, and what is wrong."""
+def _undeclared(parsed: EvidenceRecord, links: Sequence[_Link]) -> list[str]:
+    """RFC 4998 clause 3.1: digestAlgorithms lists all that the record uses."""
+    declared = {item["algorithm"].native for item in parsed["digest_algorithms"]}
+    missing = sorted({link.algorithm for link in links} - declared)
+    return [f"the record does not declare its digest algorithm {name}" for name in missing]
+
+
+def _weak(verdicts: Sequence[TimestampVerdict], at: datetime | None) -> list[str]:
+    """RFC 4998 clause 5.3: a chain's digest algorithm was secure at the time of the next chain's first archive
+    timestamp; the last chain's is at the time of the question."""
+    catalogue = AlgorithmCatalogue()
+    starts = [verdict for verdict in verdicts if not verdict.number]
+    found = []
+    for index, start in enumerate(starts):
+        moment = starts[index + 1].gen_time if index + 1 < len(starts) else at or verdicts[-1].gen_time
+        verdict = catalogue.digest_at(start.digest_algorithm, moment) if moment else None
+        if verdict and verdict.reliability not in (Reliability.RELIABLE, Reliability.EXPIRED_AFTER_REVIEW):
+            found.append(f"{start.digest_algorithm} was no longer secure when it had to be")
+    return found
+
+
+def _parts(check: TokenCheck) -> tuple[TokenStatus, datetime | None, str]:
+    return check.status, check.gen_time, check.message
+
+
+def _lead(group: Sequence[bytes], lists: Sequence[PartialHashTree], algorithm: str) -> tuple[bytes, list[str]]:
+    """Walks one reduced tree (RFC 4998 clause 4.3): the root, and what is wrong.
+
+    Where the group has several objects the first list is the group's own (clause 4.2): every one of them and
+    nothing else, each as often as it occurs.
+    """
     if not lists:
         if len(group) != 1:
             return b"", ["a group of several objects needs a reduced hash tree"]
         return group[0], []
     findings = []
-    first = lists[0]
-    if not set(group) <= set(first) or not group:
+    if not set(group) <= set(lists[0]):
         findings.append("an object's digest is not in the reduced hash tree")
-    elif strict and len(group) > 1 and sorted(first) != sorted(group):
+    elif len(group) > 1 and sorted(lists[0]) != sorted(group):
         findings.append("the reduced hash tree's first list holds digests that are not the group's")
-    elif len(set(first)) != len(first) and strict and len(group) == 1:
-        findings.append("the reduced hash tree's first list names a digest twice")
-    digest = node(first, algorithm)
+    return _root(lists, algorithm), findings
+
+
+def _root(lists: Sequence[PartialHashTree], algorithm: str) -> bytes:
+    digest = node(lists[0], algorithm)
     for level in lists[1:]:
         digest = node((digest, *level), algorithm)
-    return digest, findings
+    return digest
 
 
 def _bound(digests: Sequence[bytes], sequence: bytes, algorithm: str) -> tuple[bytes, ...]:
@@ -228,11 +319,14 @@ def _archive_timestamp(algorithm: str, lists: Sequence[PartialHashTree], token: 
     return ArchiveTimeStamp(value)
 
 
-def _encode(algorithms: Sequence[str], chains: Sequence[Sequence[ArchiveTimeStamp]]) -> bytes:
+def _encode(
+    algorithms: Sequence[str], chains: Sequence[Sequence[ArchiveTimeStamp]], kept: Mapping[str, object] | None = None
+) -> bytes:
     record = EvidenceRecord(
         {
             "version": 1,
             "digest_algorithms": [{"algorithm": name} for name in algorithms],
+            **(kept or {}),
             "archive_time_stamp_sequence": [list(chain) for chain in chains],
         }
     )
@@ -244,7 +338,8 @@ def _rebuild(parsed: EvidenceRecord, chains: Sequence[Sequence[ArchiveTimeStamp]
     algorithms = [item["algorithm"].native for item in parsed["digest_algorithms"]]
     if added is not None and added not in algorithms:
         algorithms.append(added)
-    return _encode(algorithms, chains)
+    kept = {name: parsed[name] for name in ("crypto_infos", "encryption_info") if parsed[name].native is not None}
+    return _encode(algorithms, chains, kept)
 
 
 def _algorithm(archive_timestamp: ArchiveTimeStamp) -> str:

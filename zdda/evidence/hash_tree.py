@@ -16,7 +16,7 @@ def node(digests: Iterable[bytes], algorithm: str = "sha256") -> bytes:
 def group_digest(digests: Iterable[bytes], algorithm: str = "sha256") -> bytes:
     """The leaf of a data object group (RFC 4998 clause 4.2): one digest stands for itself, several are a node.
 
-    Raises ``ValueError`` for an empty group, or one that names a digest twice where that would hide an object.
+    Objects with equal content are in it as often as they occur. Raises ``ValueError`` for an empty group.
     """
     group = tuple(digests)
     if not group:

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from zdda.evidence.evidence_record import TokenCheck, TokenChecker, TokenStatus
 from zdda.signatures.errors import FormatError
 from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
-from zdda.trust.paths import PathStatus, validate_path
+from zdda.trust.paths import PathResult, PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.trust.tsa_client import is_timestamping_certificate
 
+_CLOCKS_APART = timedelta(minutes=5)
+"""What an authority's clock may be ahead of ours: as much as the client of the authority accepts."""
 
-def token_checker(anchors: TrustAnchors, at: datetime) -> TokenChecker:
-    """A checker of tokens as RFC 4998 clause 5.3 asks.
+_KEY_WAS_SAFE = frozenset({"affiliation_changed", "superseded", "cessation_of_operation"})
+"""RFC 3161 clause 4 (1): revoked for one of these, earlier tokens stay valid. ``unspecified`` counts too where it is
+stated, but reads like no reason at all, after which none is valid: the stricter reading is taken."""
 
-    A token must be over the imprint, intact, by a certificate for timestamping alone, and that certificate must
-    have been valid and not revoked, by a path to the anchors, when the next timestamp was made; for the last one,
-    at ``at``. A token is *completed* before it is stored: its chain and the revocation values of its day lie in
-    its CMS. Once those have aged past ``at``, what they can show is that the path was good at genTime; the last
-    token is then accepted on that ground, for as long as no evidence says otherwise, and the message says so.
+
+def token_checker(
+    anchors: TrustAnchors,
+    at: datetime,
+    revocation: RevocationData = RevocationData(),  # noqa: B008 - immutable
+) -> TokenChecker:
+    """A checker of tokens as RFC 4998 clause 5.3 asks, at the moment ``at``, from what is given: nothing is fetched.
+
+    Each token, in this order:
+
+    1. is over the imprint, by one signer, intact, its ESSCertID that of the certificate it carries (RFC 3161 clause
+       2.4.2, RFC 5816), whose critical extended key usage is timestamping alone (clause 2.3), and not younger than
+       its follower, or for the last one than ``at`` by more than five minutes. Else BROKEN.
+    2. without any anchor, NO_ANCHORS.
+    3. *When it was made* (genTime): its certificate has a path to an anchor, within every validity period, nothing
+       revoked. Else UNTRUSTED. The status must come from a CRL or OCSP answer that was current then or is younger;
+       the token carries them since the day it was stored (``zdda.trust.token_completion``). Else UNPROVEN.
+    4. *As long as it had to be good*: clause 5.3 wants each archive timestamp "valid relative to the time of the
+       following" one, and the last "valid at the time the verification is performed". Where no follower came
+       before the certificates ran out, whoever got hold of the key since might have dated the token back, and no
+       authority tells any more: UNPROVEN. Revoked until then, UNTRUSTED, unless for a reason that leaves earlier
+       tokens valid (RFC 3161 clause 4).
+
+    What no offline check can know is a revocation after the data at hand; ``revocation`` takes newer data.
     """
 
     def check(token_der: bytes, imprint: bytes, following: datetime | None) -> TokenCheck:
@@ -28,12 +50,13 @@ def token_checker(anchors: TrustAnchors, at: datetime) -> TokenChecker:
             token = parse_timestamp_token(token_der)
         except FormatError as error:
             return TokenCheck(TokenStatus.BROKEN, None, f"a timestamp token cannot be read: {error}")
-        broken = _broken(token, imprint, following or at)
-        if broken:
-            return TokenCheck(TokenStatus.BROKEN, token.gen_time, f"the timestamp token {broken}")
+        wrong = _broken(token, imprint, following or at + _CLOCKS_APART)
+        if wrong:
+            return TokenCheck(TokenStatus.BROKEN, token.gen_time, f"the timestamp token {wrong}")
         if not anchors.certificates:
             return TokenCheck(TokenStatus.NO_ANCHORS, token.gen_time, "no trust anchor was given for the timestamp")
-        return _trust(token, anchors, following or at)
+        status, message = _trust(token, anchors, following or max(at, token.gen_time), at, revocation)
+        return TokenCheck(status, token.gen_time, message)
 
     return check
 
@@ -52,16 +75,42 @@ def _broken(token: TimestampToken, imprint: bytes, latest: datetime) -> str | No
     return None
 
 
-def _trust(token: TimestampToken, anchors: TrustAnchors, moment: datetime) -> TokenCheck:
-    revocation = RevocationData(token.crls, token.ocsps)
+def _trust(
+    token: TimestampToken, anchors: TrustAnchors, until: datetime, at: datetime, known: RevocationData
+) -> tuple[TokenStatus, str]:
+    """Steps 3 and 4. ``until``: when it must still have been good; ``at``: what is known is known by then."""
+    data = RevocationData(token.crls, token.ocsps) + known
     assert token.signer_certificate is not None
-    for when in (moment, token.gen_time):
-        result = validate_path(token.signer_certificate, token.certificates, anchors, when, revocation)
-        if result.status is PathStatus.VALID:
-            where = "" if when == moment else ", by the revocation values of its day"
-            return TokenCheck(TokenStatus.TRUSTED, token.gen_time, f"trusted at {when.isoformat()}{where}")
-        if result.status is PathStatus.REVOKED:
-            break  # whoever holds the key may date what they like
-    return TokenCheck(
-        TokenStatus.UNTRUSTED, token.gen_time, f"the timestamp's certificate is not trusted: {result.status}"
-    )
+    latest = max(at, until) + _CLOCKS_APART
+
+    def path_at(moment: datetime) -> PathResult:
+        assert token.signer_certificate is not None
+        return validate_path(
+            token.signer_certificate, token.certificates, anchors, moment, data, latest_revocation=latest
+        )
+
+    made = path_at(token.gen_time)
+    if made.status is PathStatus.REVOCATION_UNKNOWN:
+        return TokenStatus.UNPROVEN, "nothing tells whether the timestamp's certificate was revoked when it was used"
+    if made.status is not PathStatus.VALID:
+        return TokenStatus.UNTRUSTED, f"the timestamp's certificate was not trusted when it was used: {made.status}"
+    if _is_stale(made, token.gen_time):
+        return TokenStatus.UNPROVEN, "the timestamp's revocation data had run out before it was made"
+    kept = path_at(until)
+    if kept.status is PathStatus.EXPIRED:
+        return TokenStatus.UNPROVEN, "the timestamp's certificates expired, and no timestamp followed before"
+    if kept.status is PathStatus.REVOKED and not _earlier_tokens_stay(kept, token):
+        return TokenStatus.UNTRUSTED, "the timestamp's certificate was revoked, and no timestamp followed before"
+    if kept.status not in (PathStatus.VALID, PathStatus.REVOKED):
+        return TokenStatus.UNTRUSTED, f"the timestamp's certificate is not trusted: {kept.status}"
+    return TokenStatus.TRUSTED, f"trusted from {token.gen_time.isoformat()} to {until.isoformat()}"
+
+
+def _is_stale(result: PathResult, gen_time: datetime) -> bool:
+    """Whether a status rests on data that promised news before the token was made: an old CRL hides a theft."""
+    facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
+    return any(fact is not None and fact.next_update is not None and fact.next_update < gen_time for fact in facts)
+
+
+def _earlier_tokens_stay(result: PathResult, token: TimestampToken) -> bool:
+    return result.revoked_certificate == token.signer_certificate and result.revocation_reason in _KEY_WAS_SAFE
