@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -14,11 +14,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from zdda.model.clock import Clock, Entropy
+from zdda.model.canonical_json import canonical_json, parse_json
+from zdda.model.clock import Clock, Entropy, format_time, parse_time
 from zdda.model.errors import Conflict
 
 _YEAR = timedelta(days=365)
 _BEFORE = timedelta(hours=1)
+_REVOKED = "revoked.json"
 Key = ec.EllipticCurvePrivateKey
 
 
@@ -39,6 +41,11 @@ class Credential:
     @property
     def der(self) -> bytes:
         return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    def points_to(self, base_url: str) -> bool:
+        """Whether its CRL is at this address."""
+        points = self.certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        return all(name.value.startswith(f"{base_url}/") for point in points for name in point.full_name or ())
 
     def key_pem(self) -> bytes:
         return self.key.private_bytes(
@@ -70,11 +77,11 @@ class DemonstrationAuthority:
             raise DemonstrationRefused("the demonstration authority does not start in production")
         self._clock, self._entropy, self._base_url = clock, entropy, base_url.rstrip("/")
         self._folder, self._name = folder, name
-        self._revoked: dict[int, datetime] = {}
-        self.root = self._load("root") or self._save("root", self._make_root())
-        self.issuing = self._load("issuing") or self._save("issuing", self._make_issuing())
-        self.timestamping = self._load("tsa") or self._save("tsa", self._make_timestamping())
-        self._responder = self._load("ocsp") or self._save("ocsp", self._make_responder())
+        self._revoked = self._load_revoked()
+        self.root = self._load("root") or self._save("root", self._make_root(self.new_key()))
+        self.issuing = self._loaded_or_made("issuing", self._make_issuing)
+        self.timestamping = self._loaded_or_made("tsa", self._make_timestamping)
+        self._responder = self._loaded_or_made("ocsp", self._make_responder)
 
     def root_certificate(self) -> bytes:
         """The DER of the trust anchor."""
@@ -103,6 +110,9 @@ class DemonstrationAuthority:
     def revoke(self, credential: Credential) -> None:
         """From now on CRLs and OCSP answers name it."""
         self._revoked[credential.certificate.serial_number] = self._clock.now()
+        if self._folder is not None:
+            listed = {str(serial): format_time(when) for serial, when in self._revoked.items()}
+            (self._folder / _REVOKED).write_bytes(canonical_json(listed))
 
     def crl(self, issuer: str) -> bytes:
         """The DER of the CRL of ``root`` or ``issuing``; good for a day."""
@@ -123,8 +133,14 @@ class DemonstrationAuthority:
         return crl.public_bytes(serialization.Encoding.DER)
 
     def ocsp_response(self, request: bytes) -> bytes:
-        """The DER answer of the issuing CA's delegated responder; raises ``ValueError`` for a bad request."""
+        """The DER answer of the issuing CA's delegated responder; raises ``ValueError`` for a bad request.
+
+        About certificates of another issuer it says ``unauthorized`` (RFC 6960 clause 2.3).
+        """
         parsed = ocsp.load_der_ocsp_request(request)
+        if (parsed.issuer_name_hash, parsed.issuer_key_hash) != self._issuer_hashes(parsed.hash_algorithm):
+            refused = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+            return refused.public_bytes(serialization.Encoding.DER)
         now = self._clock.now().replace(microsecond=0)
         when = self._revoked.get(parsed.serial_number)
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
@@ -149,6 +165,15 @@ class DemonstrationAuthority:
         """The DER of ``root``'s or ``issuing``'s certificate."""
         return self._issuer(issuer).der
 
+    def issue_timestamping(
+        self,
+        valid_for: timedelta = 10 * _YEAR,
+        usages: Iterable[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.TIME_STAMPING,),
+        critical: bool = True,
+    ) -> Credential:
+        """A timestamp authority's certificate; what RFC 3161 clause 2.3 asks of it may be left out, for tests."""
+        return self._make_timestamping(self.new_key(), valid_for, usages, critical)
+
     def new_key(self) -> Key:
         """A P-256 key. Keys come from the library's own generator: they are never reproducible."""
         return ec.generate_private_key(ec.SECP256R1())
@@ -159,15 +184,20 @@ class DemonstrationAuthority:
         except KeyError as error:
             raise ValueError("the issuers are root and issuing") from error
 
-    def _make_root(self) -> Credential:
-        key = self.new_key()
+    def _issuer_hashes(self, algorithm: hashes.HashAlgorithm) -> tuple[bytes, bytes]:
+        subject = self.issuing.certificate.subject.public_bytes()
+        key = self.issuing.key.public_key().public_bytes(
+            serialization.Encoding.X962, serialization.PublicFormat.UncompressedPoint
+        )
+        return _digest(algorithm, subject), _digest(algorithm, key)
+
+    def _make_root(self, key: Key) -> Credential:
         subject = self._subject(f"{self._name} root CA")
         builder = self._builder(subject, subject, key, 20 * _YEAR)
         certificate = _as_authority(builder, key, path_length=1).sign(key, hashes.SHA256())
         return Credential(key, certificate, ())
 
-    def _make_issuing(self) -> Credential:
-        key = self.new_key()
+    def _make_issuing(self, key: Key) -> Credential:
         builder = self._builder(
             self._subject(f"{self._name} issuing CA"), self.root.certificate.subject, key, 10 * _YEAR
         )
@@ -175,20 +205,26 @@ class DemonstrationAuthority:
         certificate = builder.sign(self.root.key, hashes.SHA256())
         return Credential(key, certificate, (self.root.certificate,))
 
-    def _make_timestamping(self) -> Credential:
+    def _make_timestamping(
+        self,
+        key: Key,
+        valid_for: timedelta = 10 * _YEAR,
+        usages: Iterable[x509.ObjectIdentifier] = (ExtendedKeyUsageOID.TIME_STAMPING,),
+        critical: bool = True,
+    ) -> Credential:
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (_usage(digital_signature=True, content_commitment=True), True),
-            (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), True),
+            (x509.ExtendedKeyUsage(usages), critical),
         ]
-        return self._issue(f"{self._name} timestamp authority", extensions, 10 * _YEAR, self.issuing)
+        return self._issue(f"{self._name} timestamp authority", extensions, valid_for, self.issuing, key)
 
-    def _make_responder(self) -> Credential:
+    def _make_responder(self, key: Key) -> Credential:
         extensions: list[tuple[x509.ExtensionType, bool]] = [
             (_usage(digital_signature=True), True),
             (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.OCSP_SIGNING]), False),
             (x509.OCSPNoCheck(), False),
         ]
-        return self._issue(f"{self._name} OCSP responder", extensions, 5 * _YEAR, self.issuing)
+        return self._issue(f"{self._name} OCSP responder", extensions, 5 * _YEAR, self.issuing, key)
 
     def _issue(
         self,
@@ -196,8 +232,9 @@ class DemonstrationAuthority:
         extensions: Iterable[tuple[x509.ExtensionType, bool]],
         valid_for: timedelta,
         issuer: Credential,
+        key: Key | None = None,
     ) -> Credential:
-        key = self.new_key()
+        key = key or self.new_key()
         builder = self._builder(self._subject(common_name), issuer.certificate.subject, key, valid_for)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -246,6 +283,21 @@ class DemonstrationAuthority:
             ]
         )
 
+    def _loaded_or_made(self, name: str, make: Callable[[Key], Credential]) -> Credential:
+        """What the folder holds; made anew with the same key where its pointers lead to another address."""
+        held = self._load(name)
+        if held is None:
+            return self._save(name, make(self.new_key()))
+        if held.points_to(self._base_url):
+            return held
+        return self._save(name, make(held.key))
+
+    def _load_revoked(self) -> dict[int, datetime]:
+        if self._folder is None or not (self._folder / _REVOKED).exists():
+            return {}
+        listed = parse_json((self._folder / _REVOKED).read_bytes())
+        return {int(serial): parse_time(when) for serial, when in listed.items()}
+
     def _load(self, name: str) -> Credential | None:
         if self._folder is None or not (self._folder / f"{name}.key").exists():
             return None
@@ -273,6 +325,12 @@ def _as_authority(builder: x509.CertificateBuilder, key: Key, path_length: int) 
 
 def _authority_key(issuer: Credential) -> x509.AuthorityKeyIdentifier:
     return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key())
+
+
+def _digest(algorithm: hashes.HashAlgorithm, data: bytes) -> bytes:
+    value = hashes.Hash(algorithm)
+    value.update(data)
+    return value.finalize()
 
 
 def _general_name(host: str) -> x509.GeneralName:

@@ -29,7 +29,8 @@ class LoopbackServer:
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", port))
-        self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.port: int = self._socket.getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}"
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -37,11 +38,15 @@ class LoopbackServer:
         """Serves ``application`` until ``stop``; answers once this returns."""
         config = uvicorn.Config(application, log_level="critical", lifespan="off", access_log=False)
         self._server = uvicorn.Server(config)
-        self._socket.listen(128)  # connections queue from here on, before the first is accepted
         self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="demonstration", daemon=True
+            target=self._server.run, kwargs={"sockets": [self.listening()]}, name="demonstration", daemon=True
         )
         self._thread.start()
+
+    def listening(self) -> socket.socket:
+        """The bound socket, listening: for a server that is not started here."""
+        self._socket.listen(128)
+        return self._socket
 
     def stop(self) -> None:
         if self._server is not None and self._thread is not None:

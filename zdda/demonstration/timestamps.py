@@ -11,16 +11,17 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from zdda.demonstration.authority import Credential
 from zdda.model.clock import Clock, Entropy
+from zdda.signatures.der import SEQUENCE, encode
 
 POLICY = "1.3.6.1.4.1.59999.1"
 _DIGESTS = {"sha256": 32, "sha384": 48, "sha512": 64}
 
 
 class DemonstrationTimestamps:
-    """Answers timestamp requests with tokens of ``credential``."""
+    """Answers timestamp requests with tokens of ``credential`` under ``policy``."""
 
-    def __init__(self, credential: Credential, clock: Clock, entropy: Entropy) -> None:
-        self._credential, self._clock, self._entropy = credential, clock, entropy
+    def __init__(self, credential: Credential, clock: Clock, entropy: Entropy, policy: str = POLICY) -> None:
+        self._credential, self._clock, self._entropy, self._policy = credential, clock, entropy, policy
 
     def respond(self, request: bytes) -> bytes:
         """A ``TimeStampResp`` (DER): granted, or a rejection with its reason."""
@@ -29,10 +30,13 @@ class DemonstrationTimestamps:
             imprint = parsed["message_imprint"]
             algorithm = imprint["hash_algorithm"]["algorithm"].native
             digest = imprint["hashed_message"].native
+            policy = parsed["req_policy"].native and parsed["req_policy"].dotted
         except (ValueError, TypeError):
             return _rejection("bad_data_format")
         if _DIGESTS.get(algorithm) != len(digest):
             return _rejection("bad_alg")
+        if policy not in (None, self._policy):
+            return _rejection("unaccepted_policy")
         token = self.token(digest, algorithm, parsed["nonce"].native, bool(parsed["cert_req"].native))
         response = tsp.TimeStampResp({"status": {"status": "granted"}, "time_stamp_token": cms.ContentInfo.load(token)})
         return bytes(response.dump())
@@ -43,7 +47,7 @@ class DemonstrationTimestamps:
         """The DER of a token over ``digest``."""
         value = {
             "version": "v1",
-            "policy": POLICY,
+            "policy": self._policy,
             "message_imprint": {"hash_algorithm": {"algorithm": algorithm}, "hashed_message": digest},
             "serial_number": int.from_bytes(self._entropy(8)) >> 1 | 1,
             "gen_time": self._clock.now().replace(microsecond=0),
@@ -115,4 +119,4 @@ def _utc_time(clock: Clock) -> cms.Time:
 
 
 def _rejection(reason: str) -> bytes:
-    return bytes(tsp.TimeStampResp({"status": {"status": "rejection", "fail_info": {reason}}}).dump())
+    return encode(SEQUENCE, tsp.PKIStatusInfo({"status": "rejection", "fail_info": {reason}}).dump())

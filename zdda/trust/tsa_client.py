@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 import httpx
-from asn1crypto import tsp
+from asn1crypto import cms, core, tsp
 
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import Unavailable
@@ -164,9 +165,18 @@ def is_timestamping_certificate(certificate: bytes) -> bool:
     return parsed.extended_key_usage == frozenset({TIME_STAMPING}) and EXTENDED_KEY_USAGE in parsed.critical_extensions
 
 
+class _Response(core.Sequence):  # type: ignore[misc]
+    """TimeStampResp (RFC 3161 clause 2.4.2); the token is optional, which asn1crypto's own class forgets."""
+
+    _fields: ClassVar[Any] = [
+        ("status", tsp.PKIStatusInfo),
+        ("time_stamp_token", cms.ContentInfo, {"optional": True}),
+    ]
+
+
 def _granted_token(answer: bytes) -> bytes:
     try:
-        response = tsp.TimeStampResp.load(answer, strict=True)
+        response = _Response.load(answer, strict=True)
         status = response["status"]["status"].native
         if status not in ("granted", "granted_with_mods"):
             failure = response["status"]["fail_info"].native or set()

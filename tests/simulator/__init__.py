@@ -1,0 +1,1 @@
+"""Stand-ins for the world around the archive: authorities that misbehave, clocks, stores that fail."""
