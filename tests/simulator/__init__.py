@@ -1,1 +1,1 @@
-"""Stand-ins for the world around the archive: authorities that misbehave, clocks, stores that fail."""
+"""Stand-ins for what an archive talks to: certification and timestamp authorities, good ones and faulty ones."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from threading import Event, Thread
 from typing import Any, ClassVar
 
 import httpx
@@ -47,7 +49,8 @@ class AuthorityAddress:
 
 
 class TsaClient:
-    """One authority. ``tolerance`` bounds the difference between its time and the clock's."""
+    """One authority. ``tolerance`` bounds the difference between its time and the clock's, ``timeout`` (seconds) the
+    whole of an answer. A client certificate, where one is wanted, is ``http``'s. Thread-safe."""
 
     def __init__(
         self,
@@ -80,43 +83,67 @@ class TsaClient:
         )
         der = _granted_token(self._exchange(request.dump()))
         try:
-            token = parse_timestamp_token(der)
+            wrong = self._wrong_with(parse_timestamp_token(der), imprint, nonce)
         except FormatError as error:
             raise AuthorityRefused("the authority's token cannot be read") from error
-        wrong = self._wrong_with(token, imprint, nonce)
         if wrong:
             raise AuthorityRefused(f"the authority's token {wrong}")
         return der
 
     def _exchange(self, body: bytes) -> bytes:
-        address = self._address
-        credentials = (address.username, address.password or "") if address.username else None
-        deadline = self._timeout
+        """The answer, within the timeout as a whole: httpx bounds each read only, and who sends a byte at a time
+        would hold us for hours."""
+        outcome: SimpleQueue[bytes | Exception] = SimpleQueue()
+        given_up = Event()
+
+        def ask() -> None:
+            try:
+                outcome.put(self._ask(body, given_up))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the waiting thread raises it
+                outcome.put(error)
+
+        Thread(target=ask, name="timestamp-authority", daemon=True).start()
         try:
-            with self._http.stream(
-                "POST",
-                address.url,
-                content=body,
-                headers={"Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"},
-                auth=credentials,
-                timeout=deadline,
-                follow_redirects=False,
-            ) as response:
-                if response.status_code >= 500 or response.status_code == 429:
-                    raise AuthorityUnavailable(f"the authority answers {response.status_code}")
-                if response.status_code != 200:
-                    raise AuthorityRefused(f"the authority answers {response.status_code}")
-                answer = bytearray()
-                begun = self._clock.now()
-                for chunk in response.iter_bytes():
-                    answer += chunk
-                    if len(answer) > _LARGEST:
-                        raise AuthorityRefused("the authority's answer is over 1 MiB")
-                    if self._clock.now() - begun > timedelta(seconds=deadline):
-                        raise AuthorityUnavailable("the authority answers too slowly")
-                return bytes(answer)
-        except httpx.HTTPError as error:
-            raise AuthorityUnavailable("the authority does not answer") from error
+            result = outcome.get(timeout=self._timeout)
+        except Empty as error:
+            given_up.set()
+            raise AuthorityUnavailable("the authority does not answer in time") from error
+        if isinstance(result, bytes):
+            return result
+        if isinstance(result, httpx.HTTPError):
+            raise AuthorityUnavailable("the authority does not answer") from result
+        raise result
+
+    def _ask(self, body: bytes, given_up: Event) -> bytes:
+        address = self._address
+        headers = {
+            "Content-Type": "application/timestamp-query",
+            "Accept": "application/timestamp-reply",
+            "Accept-Encoding": "identity",
+        }
+        with self._http.stream(
+            "POST",
+            address.url,
+            content=body,
+            headers=headers,
+            auth=(address.username, address.password or "") if address.username else None,
+            timeout=self._timeout,
+            follow_redirects=False,
+        ) as response:
+            if response.status_code >= 500 or response.status_code == 429:
+                raise AuthorityUnavailable(f"the authority answers {response.status_code}")
+            if response.status_code != 200:
+                raise AuthorityRefused(f"the authority answers {response.status_code}")
+            if response.headers.get("content-encoding", "identity") != "identity":
+                raise AuthorityRefused("the authority's answer is compressed, which was not asked for")
+            answer = bytearray()
+            for chunk in response.iter_bytes():
+                answer += chunk
+                if len(answer) > _LARGEST:
+                    raise AuthorityRefused("the authority's answer is over 1 MiB")
+                if given_up.is_set():
+                    break
+            return bytes(answer)
 
     def _wrong_with(self, token: TimestampToken, imprint: bytes, nonce: int) -> str | None:
         """What is wrong with the token (RFC 3161 clause 2.4.2), or None."""
