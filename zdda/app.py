@@ -201,10 +201,11 @@ def build(
         entropy=entropy,
         software=Software("ZDDA", __version__),
         wake=lambda: bell[0](),
+        ended=progress.ended,
         crash=crash,
     )
     _sweep(workshop)
-    runner = _runner(settings, workshop, progress)
+    runner = _runner(settings, workshop)
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
     intake = Intake(workshop, progress)
@@ -250,31 +251,15 @@ class _Audit:
         """Nothing is held."""
 
 
-class _Ringing:
-    """Rings when a source has done something."""
-
-    def __init__(self, source: WorkSource, ring: Callable[[], None]) -> None:
-        self._source, self._ring = source, ring
-
-    def run_one(self) -> bool:
-        done = self._source.run_one()
-        if done:
-            self._ring()
-        return done
-
-    def heartbeat(self) -> None:
-        self._source.heartbeat()
-
-
-def _runner(settings: Settings, workshop: Workshop, progress: Progress) -> Runner:
+def _runner(settings: Settings, workshop: Workshop) -> Runner:
     owner = f"{socket.gethostname()}-{workshop.entropy(4).hex()}"
     states = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
     deposits = LeasedWork(workshop.database, DEPOSITS, states, DepositSteps(workshop), owner)
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
     batches = LeasedWork(workshop.database, BATCHES, on_the_way, BatchSteps(workshop), owner)
-    sources = [_Ringing(each, progress.ring) for each in (deposits, batches, closer)]
-    return Runner([*sources, _Audit(workshop.database)], settings.workers.threads, _IDLE, _BEAT)
+    sources: list[WorkSource] = [deposits, closer, batches, _Audit(workshop.database)]
+    return Runner(sources, settings.workers.threads, _IDLE, _BEAT)
 
 
 def _authorities(settings: Settings, folder: Path, http: httpx.Client, clock: Clock, entropy: Entropy) -> TsaClients:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -13,6 +15,7 @@ from sqlalchemy.exc import OperationalError
 from zdda.model.errors import InvalidInput, Unavailable
 
 _READ = "zdda_read"
+_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
 
 
 class DatabaseUnavailable(Unavailable):
@@ -42,8 +45,11 @@ def open_engine(url: str) -> Engine:
 
 @contextmanager
 def write(engine: Engine) -> Iterator[Connection]:
-    """One write transaction: committed when the block ends, rolled back when it raises."""
-    with _answering(), engine.begin() as connection:
+    """One write transaction: committed when the block ends, rolled back when it raises.
+
+    On SQLite the threads of this process queue for their turn here: SQLite itself would have them poll for it.
+    """
+    with _turn(engine), _answering(), engine.begin() as connection:
         yield connection
 
 
@@ -52,6 +58,10 @@ def read(engine: Engine) -> Iterator[Connection]:
     """One read transaction that never waits for a writer."""
     with _answering(), engine.connect().execution_options(**{_READ: True}) as connection, connection.begin():
         yield connection
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager

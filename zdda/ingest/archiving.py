@@ -101,6 +101,8 @@ def archive_batch(workshop: Workshop, lease: Lease, batch: AnyRow) -> Lease:
             _archive(tx, deposit, batch)
             record(tx, now, "package-archived", deposit=str(deposit.deposit_id), package=str(deposit.package_id))
     workshop.crash("archived.committed")
+    for deposit in deposits:
+        workshop.ended(deposit.deposit_id)
     workshop.spool.remove(batch.amendment_file)
     return moved
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from zdda.ingest.reception import DepositReception, KeysInFlight
@@ -35,34 +37,41 @@ class Intake:
     def wait(self, deposit_id: UUID, seconds: float) -> DepositStatus:
         """Blocks until the deposit is final or deferred, for ``seconds`` at most."""
         deadline = time.monotonic() + seconds
-        while True:
-            seen = self._progress.seen()
-            status = self.status(deposit_id)
-            left = deadline - time.monotonic()
-            if status.state in FINAL or status.deferral is not None or left <= 0:
-                return status
-            self._progress.wait(seen, min(_GLANCE, left))
+        with self._progress.watching(deposit_id) as moved:
+            while True:
+                status = self.status(deposit_id)
+                left = deadline - time.monotonic()
+                if status.state in FINAL or status.deferral is not None or left <= 0:
+                    return status
+                moved.wait(min(_GLANCE, left))
 
 
 class Progress:
-    """Rings whenever some deposit moves on; what moved is in the rows."""
+    """Tells those who wait for a deposit, in this process, that it has reached its end.
+
+    A doorbell only: who hears nothing (another process did the work, the deposit was deferred) looks by itself.
+    """
 
     def __init__(self) -> None:
-        self._bell = threading.Condition()
-        self._count = 0
+        self._watched: dict[UUID, list[threading.Event]] = {}
+        self._lock = threading.Lock()
 
-    def seen(self) -> int:
-        """How many moves there were so far."""
-        with self._bell:
-            return self._count
+    @contextmanager
+    def watching(self, deposit_id: UUID) -> Iterator[threading.Event]:
+        """An event that is set once the deposit has ended."""
+        event = threading.Event()
+        with self._lock:
+            self._watched.setdefault(deposit_id, []).append(event)
+        try:
+            yield event
+        finally:
+            with self._lock:
+                self._watched[deposit_id].remove(event)
+                if not self._watched[deposit_id]:
+                    del self._watched[deposit_id]
 
-    def ring(self) -> None:
-        """Something moved."""
-        with self._bell:
-            self._count += 1
-            self._bell.notify_all()
-
-    def wait(self, seen: int, seconds: float) -> None:
-        """Returns once there are more moves than ``seen``, or after ``seconds``."""
-        with self._bell:
-            self._bell.wait_for(lambda: self._count > seen, seconds)
+    def ended(self, deposit_id: UUID) -> None:
+        """The deposit is archived or rejected."""
+        with self._lock:
+            for event in self._watched.get(deposit_id, ()):
+                event.set()

@@ -110,6 +110,7 @@ class DepositSteps:
             record(tx, now, event, deposit=str(lease.key), verdict=decision.worst.value)
         workshop.crash("validated.committed")
         if rejected:
+            workshop.ended(lease.key)
             self._sweep(documents)
         return moved
 

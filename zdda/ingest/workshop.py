@@ -65,7 +65,8 @@ class IntakeLimits:
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """One tenant's archive as the use cases of intake see it. ``wake`` rings the runner's doorbell.
+    """One tenant's archive as the use cases of intake see it. ``wake`` rings the runner's doorbell,
+    ``ended`` that of those who wait for a deposit.
 
     ``seal_validation_data`` is what a verifier will need for the seal's certificate: CRLs and OCSP answers.
     """
@@ -86,6 +87,7 @@ class Workshop:
     entropy: Entropy
     software: Software
     wake: Callable[[], None] = field(default=lambda: None)
+    ended: Callable[[UUID], None] = field(default=lambda _deposit: None)
     crash: CrashPoint = no_crash
 
     def wrap_deposit_key(self, key: bytes, package: UUID) -> tuple[int, bytes]:
