@@ -33,7 +33,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DigestMatcher:
-    """One signed object: is it found, is its digest the signed one. ``name`` names no document."""
+    """One signed object: is it found, is its digest the signed one. ``name`` names no document.
+
+    ``type``: MESSAGE_DIGEST (a signed attribute), CONTENT_DIGEST (a digest in the signed content), SIGNED_VALUE
+    (the signature value is over the object itself: no digest of its own to compare).
+    """
 
     type: str
     name: str
@@ -151,7 +155,8 @@ class SignedDocument:
     """All that one document carries, whatever its format.
 
     ``document_timestamps`` stand beside the signatures; ``certificates``, ``crls``, ``ocsps`` are those of
-    the document's own store (the DSS dictionary of a PDF).
+    the document's own store (the DSS dictionary of a PDF), ``validation_store_position`` the offset at which
+    the store first appears.
     """
 
     format: str
@@ -163,4 +168,5 @@ class SignedDocument:
     ocsps: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
     has_validation_store: bool = False
+    validation_store_position: int = 0
     container: str | None = None

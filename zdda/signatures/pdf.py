@@ -82,6 +82,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
         ocsps=tuple(_answers(store.ocsps)),
         findings=tuple(pdf.findings),
         has_validation_store=store.present,
+        validation_store_position=store.position,
     )
 
 
@@ -195,8 +196,11 @@ def _over(token: TimestampToken, signed: _SignedBytes) -> bool:
         return False
 
 
-def _embedded_timestamp(value: bytes, type: TimestampType, data: bytes | _SignedBytes | None) -> Timestamp:
-    identifier = hashlib.sha256(value).hexdigest()
+def _embedded_timestamp(
+    value: bytes, type: TimestampType, data: bytes | _SignedBytes | None, place: bytes
+) -> Timestamp:
+    """``place``: what tells one place from another: a token copied elsewhere is another timestamp."""
+    identifier = hashlib.sha256(hashlib.sha256(value).digest() + hashlib.sha256(place).digest()).hexdigest()
     try:
         token = parse_timestamp_token(value)
     except FormatError as error:
@@ -277,13 +281,16 @@ def _cms_signature(
     except (FormatError, ValueError, TypeError) as error:
         findings.append(Finding("signed-attributes-unreadable", Severity.FATAL, type(error).__name__))
         matchers, properties = (), SignedProperties()
+    place = _identifier(pdf, dictionary).encode("ascii")
     timestamps = [
-        _embedded_timestamp(value, TimestampType.SIGNATURE, signer.signature)
+        _embedded_timestamp(value, TimestampType.SIGNATURE, signer.signature, b"value" + place)
         for value in signer.unsigned_values(cms.SIGNATURE_TIMESTAMP)
     ]
     for name, values in signer.signed:
         if name == _CONTENT_TIMESTAMP:
-            timestamps += [_embedded_timestamp(v, TimestampType.CONTENT, signed) for v in values]
+            timestamps += [
+                _embedded_timestamp(value, TimestampType.CONTENT, signed, b"content" + place) for value in values
+            ]
     claimed = dictionary.signing_time
     try:
         claimed = claimed or cms.signing_time(signer)
@@ -391,7 +398,7 @@ def _matchers(
     algorithm = signer.digest_algorithm
     found = signed is not None
     if signer.signed_attributes is None:
-        matchers = [DigestMatcher("CONTENT", "byte range", algorithm, found, value_intact)]
+        matchers = [DigestMatcher("SIGNED_VALUE", "byte range", algorithm, found, value_intact)]
     else:
         claimed = cms.message_digest(signer)
         intact = found and claimed is not None and hmac.compare_digest(claimed, content_digest(algorithm))
@@ -401,7 +408,7 @@ def _matchers(
     if dictionary.sub_filter == "adbe.pkcs7.sha1":
         # The CMS is over a SHA-1 digest of the byte range (ISO 32000-1 clause 12.8.3.3.1).
         intact = signed is not None and hmac.compare_digest(data.content or b"", signed.digest("sha1"))
-        matchers.append(DigestMatcher("CONTENT", "byte range", "sha1", found, intact))
+        matchers.append(DigestMatcher("CONTENT_DIGEST", "byte range", "sha1", found, intact))
     return tuple(matchers)
 
 
@@ -446,7 +453,7 @@ def _pkcs1_signature(
             "value_intact": intact,
             "signer": certificate,
             "certificates": dictionary.certificates,
-            "matchers": (DigestMatcher("CONTENT", "byte range", "sha1", signed is not None, intact),),
+            "matchers": (DigestMatcher("SIGNED_VALUE", "byte range", "sha1", signed is not None, intact),),
         }
     )
 

@@ -90,9 +90,11 @@ class SignatureDictionary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValidationStore:
-    """The values of a DSS dictionary (EN 319 142-1 clause 5.4.2), its VRI included."""
+    """The values of a DSS dictionary (EN 319 142-1 clause 5.4.2), its VRI included. ``position``: the offset
+    in the file at which the first one is named, else that of the object."""
 
     present: bool
+    position: int = 0
     certificates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
@@ -326,7 +328,28 @@ class PdfDocument:
             for _, key in zip(range(1000), list(entries), strict=False):
                 entry = _entry(entries, key)
                 self._collect(entry, {"/Cert": "/Certs", "/CRL": "/CRLs", "/OCSP": "/OCSPs"}, values)
-        return ValidationStore(True, *(tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs")))
+        found = (tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs"))
+        return ValidationStore(True, self._store_position(), *found)
+
+    def _store_position(self) -> int:
+        """Where the catalog first names a DSS; in a compressed catalog, where the DSS object lies."""
+        position, tail = 0, b""
+        self.stream.seek(0)
+        while block := self.stream.read(1 << 20):
+            data = tail + block
+            hit = re.search(rb"/DSS[\s<]", data)
+            if hit is not None:
+                return position - len(tail) + hit.start()
+            position += len(block)
+            tail = data[-8:]
+        try:
+            reference = self._root.raw_get("/DSS").reference
+            place = self._reader.xrefs[reference]
+            if not isinstance(place, int):
+                place = self._reader.xrefs[generic.Reference(place.obj_stream_id, 0, self._reader)]
+            return int(place)
+        except Exception:  # noqa: BLE001 - unknown: taken for the end, so that no timestamp is said to cover it
+            return self.length
 
     def _collect(self, store: Any, names: dict[str, str], values: dict[str, dict[bytes, None]]) -> None:
         if not isinstance(store, generic.DictionaryObject):

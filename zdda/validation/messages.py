@@ -32,12 +32,6 @@ MESSAGES: dict[str, Texts] = {
         "Po podpisu nebylo k dokumentu nic přidáno",
         "Dokument byl po podpisu změněn: byla přidána data, která tento podpis nepokrývá",
     ),
-    "signature-not-duplicated": Texts(
-        "The signature value occurs once",
-        "The same signature value occurs several times",
-        "Hodnota podpisu se vyskytuje jednou",
-        "Tatáž hodnota podpisu se vyskytuje vícekrát",
-    ),
     # 5.2.3 identification of the signing certificate
     "signing-certificate-found": Texts(
         "The signing certificate is identified",

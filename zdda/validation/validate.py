@@ -1,25 +1,311 @@
-from enum import StrEnum
+"""Validates one document: reads its signatures, judges them, reports. No clock, no network."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, BinaryIO
+
+from zdda.crypto.algorithms import AlgorithmCatalogue
+from zdda.model.clock import format_time
+from zdda.signatures.errors import DocumentRefused, FormatError
+from zdda.signatures.identification import IdentifiedFormat, identify
+from zdda.signatures.model import Signature, SignedDocument, Timestamp
+from zdda.signatures.pdf import read_pdf
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.revocation import RevocationData
+from zdda.validation.archival import validate_archival
+from zdda.validation.basic import Basic, authority_of, validate_basic_signature, validate_timestamp
+from zdda.validation.constraints import Block
+from zdda.validation.evidence_at_hand import EvidenceAtHand
+from zdda.validation.indications import Conclusion, total
+from zdda.validation.levels import format_of
+from zdda.validation.messages import NOT_VALIDATED
+from zdda.validation.policy import ValidationPolicy
+from zdda.validation.report import ENGINE, FORMAT, ValidationDatum, ValidationReport
+from zdda.validation.unsupported import may_be_signed
+from zdda.validation.with_time import WithTime, validate_with_time
+
+_WINDOW = 64 * 1024
+_DEFAULT_POLICY = ValidationPolicy()
+_CATALOGUE = AlgorithmCatalogue()
 
 
-class I(StrEnum):
-    P = "TOTAL_PASSED"
+def validate_document(
+    document: BinaryIO,
+    anchors: TrustAnchors,
+    policy: ValidationPolicy = _DEFAULT_POLICY,
+    at: datetime | None = None,
+    detached: Sequence[BinaryIO] = (),
+    revocation: RevocationData = RevocationData(),  # noqa: B008 - immutable
+    identified: IdentifiedFormat | None = None,
+    catalogue: AlgorithmCatalogue = _CATALOGUE,
+) -> ValidationReport:
+    """The report on ``document`` (seekable) at the moment ``at``, which is mandatory.
+
+    A document that no reader can open is *refused*, a format whose signatures are not validated yet or an internal
+    error leaves it *not validated*: both are said in the report, and ``worst()`` is then never TOTAL_PASSED.
+    ``detached`` are candidates for detached content (no format that is read yet has any).
+    """
+    if at is None or at.tzinfo is None:
+        raise ValueError("the validation time is given, with a time zone")
+    del detached
+    header = _header(anchors, policy, catalogue, at)
+    try:
+        found = identified or _identify(document)
+        media_type = found.media_type if found is not None else None
+        if media_type != "application/pdf" and not _has_pdf_header(document):
+            code = "format-not-supported" if may_be_signed(document, found) else None
+            return _empty(header, found, not_validated=code)
+        signed = read_pdf(document)
+        return _report(header, signed, found, anchors, policy, revocation, at, catalogue)
+    except DocumentRefused as error:
+        return _empty(header, identified, refused=(error.code, str(error)))
+    except FormatError as error:
+        return _empty(header, identified, refused=(error.code, str(error)))
+    except MemoryError:
+        return _empty(header, identified, not_validated="resources-exhausted")
+    except Exception:  # noqa: BLE001 - whatever goes wrong inside, the answer is "not validated", never PASSED
+        return _empty(header, identified, not_validated="internal-error")
 
 
-class R:
-    not_validated = None
-    refused = None
-    validation_data = ()
-
-    def __init__(s, w):
-        s.w = w
-
-    def worst(s):
-        return s.w
-
-    def as_json(s):
-        return {"format": "stub"}
+def _identify(document: BinaryIO) -> IdentifiedFormat | None:
+    length = document.seek(0, io.SEEK_END)
+    document.seek(0)
+    head = document.read(_WINDOW)
+    document.seek(max(0, length - _WINDOW))
+    tail = document.read(_WINDOW)
+    document.seek(0)
+    return identify(head, tail)
 
 
-def validate_document(document, anchors, at, revocation, **k):
-    d = document.read()
-    return R(I.P if b"ByteRange" in d else None)
+def _has_pdf_header(document: BinaryIO) -> bool:
+    document.seek(0)
+    head = document.read(1024)
+    document.seek(0)
+    return b"%PDF-" in head
+
+
+def _header(
+    anchors: TrustAnchors, policy: ValidationPolicy, catalogue: AlgorithmCatalogue, at: datetime
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "engine": ENGINE,
+        "validationTime": format_time(at),
+        "policy": {"name": policy.name, "sha256": policy.digest},
+        "algorithmCatalogue": {"version": catalogue.version, "sha256": catalogue.digest},
+        "trustAnchors": list(anchors.digests),
+    }
+
+
+def _empty(
+    header: dict[str, Any],
+    found: IdentifiedFormat | None,
+    refused: tuple[str, str] | None = None,
+    not_validated: str | None = None,
+) -> ValidationReport:
+    reason = None
+    if not_validated is not None:
+        english, czech = NOT_VALIDATED[not_validated]
+        reason = {"code": not_validated, "message": {"cs": czech, "en": english}}
+    return ValidationReport(
+        {
+            **header,
+            "document": _document(found, None),
+            "refused": None if refused is None else {"code": refused[0], "detail": refused[1]},
+            "notValidated": reason,
+            "noSignature": refused is None and not_validated is None,
+            "signatures": [],
+            "timestamps": [],
+            "evidenceRecords": [],
+            "validationData": [],
+        }
+    )
+
+
+def _document(found: IdentifiedFormat | None, signed: SignedDocument | None) -> dict[str, Any]:
+    return {
+        "puid": found.puid if found is not None else None,
+        "formatName": found.name if found is not None else None,
+        "length": signed.length if signed is not None else None,
+        "container": signed.container if signed is not None else None,
+        "findings": [
+            {"code": finding.code, "severity": finding.severity.value, "detail": finding.detail}
+            for finding in (signed.findings if signed is not None else ())
+        ],
+    }
+
+
+def _report(
+    header: dict[str, Any],
+    signed: SignedDocument,
+    found: IdentifiedFormat | None,
+    anchors: TrustAnchors,
+    policy: ValidationPolicy,
+    revocation: RevocationData,
+    at: datetime,
+    catalogue: AlgorithmCatalogue,
+) -> ValidationReport:
+    evidence = _evidence(signed, anchors, policy, revocation, at, catalogue)
+    judged: dict[str, tuple[Timestamp, Basic]] = {}
+    for timestamp in _timestamps(signed):
+        if timestamp.identifier not in judged:
+            judged[timestamp.identifier] = (timestamp, validate_timestamp(timestamp, evidence))
+    basics = [validate_basic_signature(item, evidence) for item in signed.signatures]
+    signatures = [
+        _signature(item, basic, signed, evidence, judged) for item, basic in zip(signed.signatures, basics, strict=True)
+    ]
+    listed = [_timestamp(item, judged[item.identifier][1]) for item in _timestamps(signed)]
+    data = _validation_data(signed, evidence, [*basics, *(basic for _, basic in judged.values())])
+    return ValidationReport(
+        {
+            **header,
+            "document": _document(found, signed),
+            "refused": None,
+            "notValidated": None,
+            "noSignature": not signatures,
+            "signatures": signatures,
+            "timestamps": listed,
+            "evidenceRecords": [],
+            "validationData": [
+                {"role": datum.role, "sha256": datum.sha256, "length": len(datum.data)} for datum in data
+            ],
+        },
+        data,
+    )
+
+
+def _timestamps(signed: SignedDocument) -> list[Timestamp]:
+    return [
+        *(timestamp for signature in signed.signatures for timestamp in signature.timestamps),
+        *signed.document_timestamps,
+    ]
+
+
+def _evidence(
+    signed: SignedDocument,
+    anchors: TrustAnchors,
+    policy: ValidationPolicy,
+    revocation: RevocationData,
+    at: datetime,
+    catalogue: AlgorithmCatalogue,
+) -> EvidenceAtHand:
+    certificates = dict.fromkeys(signed.certificates)
+    data = RevocationData(signed.crls, signed.ocsps)
+    for signature in signed.signatures:
+        certificates.update(dict.fromkeys(signature.certificates))
+        data += RevocationData(signature.crls, signature.ocsps)
+    for timestamp in _timestamps(signed):
+        if timestamp.token is not None:
+            certificates.update(dict.fromkeys(timestamp.token.certificates))
+            data += RevocationData(timestamp.token.crls, timestamp.token.ocsps)
+    return EvidenceAtHand(anchors, tuple(certificates), data + revocation, policy, at, catalogue)
+
+
+def _signature(
+    signature: Signature,
+    basic: Basic,
+    signed: SignedDocument,
+    evidence: EvidenceAtHand,
+    judged: dict[str, tuple[Timestamp, Basic]],
+) -> dict[str, Any]:
+    stamps = [
+        (timestamp, judged[timestamp.identifier][1].conclusion)
+        for timestamp in (*signature.timestamps, *signed.document_timestamps)
+    ]
+    with_time = validate_with_time(signature, bytes.fromhex(signature.identifier), basic, stamps, evidence)
+    archival = validate_archival(with_time)
+    conclusion = total(archival.conclusion)
+    return {
+        "identifier": signature.identifier,
+        "format": format_of(signature, signed, evidence),
+        "counter": signature.counter,
+        "intact": signature.value_intact,
+        "valid": signature.valid,
+        **_conclusion(conclusion),
+        "claimedSigningTime": _time(signature.claimed_signing_time),
+        "bestSignatureTime": format_time(with_time.best_signature_time),
+        "signingCertificate": signature.signer.sha256.hex() if signature.signer is not None else None,
+        "signatureAlgorithm": {
+            "mechanism": signature.algorithm.mechanism,
+            "hash": signature.algorithm.hash,
+            "digest": signature.digest_algorithm,
+        },
+        "coversWholeDocument": signature.covered_until == signature.document_length,
+        "modifiedAfterSigning": any(item.code == "modified-after-signing" for item in signature.findings),
+        "findings": [
+            {"code": item.code, "severity": item.severity.value, "detail": item.detail} for item in signature.findings
+        ],
+        "timestamps": [timestamp.identifier for timestamp in signature.timestamps],
+        **_path(basic),
+        "processes": _processes(basic, with_time, archival),
+        "buildingBlocks": [block.as_json() for block in basic.blocks],
+    }
+
+
+def _timestamp(timestamp: Timestamp, basic: Basic) -> dict[str, Any]:
+    token = timestamp.token
+    authority = authority_of(timestamp)
+    return {
+        "identifier": timestamp.identifier,
+        "type": timestamp.type.value,
+        "imprintFound": timestamp.imprint_found,
+        "imprintIntact": timestamp.imprint_intact,
+        "signatureValid": timestamp.signature_valid,
+        "time": _time(token.gen_time) if token is not None else None,
+        **_conclusion(basic.conclusion),
+        "signingCertificate": authority.sha256.hex() if authority is not None else None,
+        "policy": token.policy if token is not None else None,
+        "coversUntil": timestamp.covered_until,
+        **_path(basic),
+        "processes": [basic.process.as_json()],
+        "buildingBlocks": [block.as_json() for block in basic.blocks],
+    }
+
+
+def _path(basic: Basic) -> dict[str, Any]:
+    path = basic.x509.path
+    return {
+        "certificatePath": [member.certificate.sha256.hex() for member in path.members] if path else [],
+        "pathStatus": path.status.value if path is not None else None,
+        "revocationData": [digest.hex() for digest in path.used_revocation] if path else [],
+    }
+
+
+def _processes(basic: Basic, with_time: WithTime, archival: Block) -> list[dict[str, object]]:
+    return [basic.process.as_json(), with_time.process.as_json(), archival.as_json()]
+
+
+def _conclusion(conclusion: Conclusion) -> dict[str, Any]:
+    sub = conclusion.subindication
+    return {
+        "indication": conclusion.indication.value,
+        "subindication": sub.value if sub is not None else None,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else format_time(moment)
+
+
+def _validation_data(
+    signed: SignedDocument, evidence: EvidenceAtHand, basics: list[Basic]
+) -> tuple[ValidationDatum, ...]:
+    """Every element that can serve as evidence later (requirement B7), each once: all that the document carries
+    and was given, and the anchors that paths end in."""
+    if not signed.signatures and not signed.document_timestamps:
+        return ()
+    found: dict[ValidationDatum, None] = {}
+    members = (member for basic in basics if basic.x509.path for member in basic.x509.path.members)
+    for der in (*evidence.certificates, *(member.certificate.der for member in members)):
+        found[ValidationDatum("certificate", der)] = None
+    for der in evidence.revocation.crls:
+        found[ValidationDatum("crl", der)] = None
+    for der in evidence.revocation.ocsps:
+        found[ValidationDatum("ocsp", der)] = None
+    for timestamp in _timestamps(signed):
+        if timestamp.token is not None:
+            found[ValidationDatum("timestamp", timestamp.token.der)] = None
+    return tuple(found)

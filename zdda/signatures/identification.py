@@ -1,0 +1,191 @@
+"""Identifies formats by content after PRONOM's signatures, as packaged with FIDO (version 109 and its extensions).
+
+FIDO tries all of its 2,000 expressions on every file. Here a signature's expression runs only where its leading
+bytes, read off the expression itself, are in place; the answers are the same (a test compares).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.resources import files
+from xml.etree import ElementTree
+
+_SOURCES = ("formats-v109.xml", "format_extensions.xml")
+_BEGINNING = "(?s)\\A"
+_GAP = re.compile(r"\.\{(\d+)(?:,(\d+))?\}")
+_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})|\\([^A-Za-z0-9])|\\([nrt])")
+_QUANTIFIERS = "*+?{"
+_SPECIAL = ".^$*+?{}[]\\|()"
+_CONTROL = {"n": 0x0A, "r": 0x0D, "t": 0x09}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedFormat:
+    """``puid``: PRONOM's identifier; ``version`` and ``media_type`` where PRONOM gives them."""
+
+    puid: str
+    name: str
+    version: str | None
+    media_type: str | None
+
+
+@dataclass(slots=True)
+class _Pattern:
+    """``literal`` is found within ``window`` bytes of the beginning wherever the expression matches."""
+
+    position: str
+    expression: str
+    literal: bytes
+    window: int
+    compiled: re.Pattern[bytes] | None = None
+
+    def possible(self, head: bytes) -> bool:
+        return not self.literal or head.find(self.literal, 0, self.window) >= 0
+
+    def matches(self, head: bytes, tail: bytes) -> bool:
+        if self.compiled is None:
+            self.compiled = re.compile(self.expression.encode("latin-1"))
+        if self.position == "BOF":
+            return self.compiled.match(head) is not None
+        return self.compiled.search(tail if self.position == "EOF" else head) is not None
+
+
+@dataclass(slots=True)
+class _Format:
+    found: IdentifiedFormat
+    superior_to: frozenset[str]
+    signatures: list[list[_Pattern]] = field(default_factory=list)
+
+
+def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
+    """The best match for a file's first and last bytes (64 KiB each are enough), None where nothing matches.
+
+    Where several formats match and none has priority, the first in PRONOM's order is taken.
+    """
+    if not head:
+        return None
+    matched = [item for item in _candidates(head) if _matches(item, head, tail)]
+    inferior = {puid for item in matched for puid in item.superior_to}
+    best = [item for item in matched if item.found.puid not in inferior]
+    return best[0].found if best else None
+
+
+def _matches(item: _Format, head: bytes, tail: bytes) -> bool:
+    return any(
+        all(pattern.possible(head) for pattern in signature)
+        and all(pattern.matches(head, tail) for pattern in signature)
+        for signature in item.signatures
+    )
+
+
+def _candidates(head: bytes) -> Iterator[_Format]:
+    """Formats in PRONOM's order of which a signature starts with the file's first byte, or with no fixed byte."""
+    by_first, unfixed = _registry()
+    merged = sorted({*by_first.get(head[0], ()), *unfixed})
+    formats = _formats()
+    return (formats[index] for index in merged)
+
+
+@lru_cache(maxsize=1)
+def _registry() -> tuple[dict[int, tuple[int, ...]], tuple[int, ...]]:
+    by_first: dict[int, list[int]] = {}
+    unfixed: list[int] = []
+    for index, item in enumerate(_formats()):
+        for signature in item.signatures:
+            fixed = next((p.literal[0] for p in signature if p.literal and p.window == len(p.literal)), None)
+            if fixed is None:
+                unfixed.append(index)
+            else:
+                by_first.setdefault(fixed, []).append(index)
+    return {first: tuple(indexes) for first, indexes in by_first.items()}, tuple(unfixed)
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[_Format, ...]:
+    found: list[_Format] = []
+    for source in _SOURCES:
+        # A file of the installed package, not input.
+        text = files("fido").joinpath("conf", source).read_bytes()
+        for element in ElementTree.fromstring(text):  # noqa: S314
+            item = _read(element)
+            if item is not None and item.signatures:
+                found.append(item)
+    return tuple(found)
+
+
+def _read(element: ElementTree.Element) -> _Format | None:
+    puid = element.findtext("puid")
+    if not puid:
+        return None
+    mime = element.findtext("mime")
+    item = _Format(
+        IdentifiedFormat(
+            puid,
+            element.findtext("name") or puid,
+            element.findtext("version") or None,
+            mime.split(",")[0].strip() if mime else None,
+        ),
+        frozenset(inferior.text or "" for inferior in element.findall("has_priority_over")),
+    )
+    for signature in element.findall("signature"):
+        patterns = []
+        for pattern in signature.findall("pattern"):
+            expression = pattern.findtext("regex") or ""
+            position = pattern.findtext("position") or "VAR"
+            literal, window = _leading(expression) if position == "BOF" else (b"", 0)
+            patterns.append(_Pattern(position, expression, literal, window))
+        if patterns:
+            item.signatures.append(patterns)
+    return item
+
+
+def _leading(expression: str) -> tuple[bytes, int]:
+    """(bytes that every match holds, within how many bytes of the beginning); no bytes where none are certain."""
+    if not expression.startswith(_BEGINNING) or "|" in _outside_groups(expression):
+        return b"", 0
+    rest = expression[len(_BEGINNING) :]
+    gap = 0
+    while match := _GAP.match(rest):
+        gap += int(match[2] or match[1])
+        rest = rest[match.end() :]
+    literal = bytearray()
+    while rest:
+        escape = _ESCAPE.match(rest)
+        if escape is not None:
+            byte = int(escape[1], 16) if escape[1] else _CONTROL[escape[3]] if escape[3] else ord(escape[2])
+            following = rest[escape.end() :]
+        elif rest[0] not in _SPECIAL and ord(rest[0]) < 0x80:
+            byte, following = ord(rest[0]), rest[1:]
+        else:
+            break
+        if following and following[0] in _QUANTIFIERS:
+            break
+        literal.append(byte)
+        rest = following
+    return bytes(literal), gap + len(literal)
+
+
+def _outside_groups(expression: str) -> str:
+    """The expression without groups, classes and escapes, in which a bar would be an alternative of the whole."""
+    kept: list[str] = []
+    depth, index, in_class = 0, 0, False
+    while index < len(expression):
+        character = expression[index]
+        if character == "\\":
+            index += 2
+            continue
+        if in_class:
+            in_class = character != "]"
+        elif character == "[":
+            in_class = True
+        elif character == "(":
+            depth += 1
+        elif character == ")":
+            depth -= 1
+        elif depth == 0:
+            kept.append(character)
+        index += 1
+    return "".join(kept)

@@ -1,0 +1,146 @@
+"""Signature acceptance (EN 319 102-1 clause 5.2.8): algorithms against the catalogue, signed attributes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
+
+from zdda.crypto.algorithms import AlgorithmCatalogue, AlgorithmVerdict, Reliability
+from zdda.model.clock import format_time
+from zdda.signatures.certificates import Certificate
+from zdda.signatures.model import Signature, Timestamp
+from zdda.signatures.signature_value import SignatureAlgorithm
+from zdda.validation.constraints import Block, Checks, Level
+from zdda.validation.indications import Conclusion, SubIndication, indeterminate
+from zdda.validation.policy import TokenPolicy, ValidationPolicy
+
+CLAUSE = "EN 319 102-1 5.2.8"
+
+
+def accept_signature(
+    signature: Signature,
+    policy: ValidationPolicy,
+    token: TokenPolicy,
+    catalogue: AlgorithmCatalogue,
+    moment: datetime,
+) -> Block:
+    """``moment``: the validation time, or in clause 5.5 the best signature time."""
+    checks = Checks("signature-acceptance", CLAUSE)
+    constraints = indeterminate(SubIndication.SIG_CONSTRAINTS_FAILURE)
+    properties = signature.properties
+    if properties.algorithm_protection != "absent":
+        checks.check(
+            "algorithm-protection",
+            properties.algorithm_protection == "match",
+            otherwise=constraints,
+        )
+    claimed = signature.claimed_signing_time
+    if (
+        checks.check("signing-time-present", claimed is not None, token.signing_time_present, constraints)
+        and claimed is not None
+        and signature.signer is not None
+    ):
+        signer = signature.signer
+        checks.check(
+            "signing-time-in-certificate-validity",
+            signer.not_before <= claimed <= signer.not_after,
+            token.signing_time_in_certificate_validity,
+            constraints,
+            checked=format_time(claimed),
+            against=f"{format_time(signer.not_before)}/{format_time(signer.not_after)}",
+        )
+    checks.check(
+        "message-digest-present",
+        properties.has_message_digest,
+        token.message_digest_present,
+        constraints,
+    )
+    no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+    key = signature.signer.public_key if signature.signer is not None else None
+    check_algorithm(checks, policy, catalogue, signature.algorithm, key, moment, no_poe)
+    for name in dict.fromkeys(matcher.algorithm for matcher in signature.matchers):
+        check_digest(checks, policy, catalogue, name, moment, no_poe)
+    return checks.block()
+
+
+def accept_timestamp(
+    timestamp: Timestamp,
+    certificate: Certificate | None,
+    policy: ValidationPolicy,
+    catalogue: AlgorithmCatalogue,
+    moment: datetime,
+) -> Block:
+    checks = Checks("signature-acceptance", CLAUSE)
+    no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+    token = timestamp.token
+    if token is not None:
+        key = certificate.public_key if certificate is not None else None
+        check_algorithm(checks, policy, catalogue, token.signature_algorithm, key, moment, no_poe)
+        for name in dict.fromkeys((token.digest_algorithm, token.hash_algorithm)):
+            check_digest(checks, policy, catalogue, name, moment, no_poe)
+    return checks.block()
+
+
+def check_algorithm(
+    checks: Checks,
+    policy: ValidationPolicy,
+    catalogue: AlgorithmCatalogue,
+    algorithm: SignatureAlgorithm,
+    public_key: Any,
+    moment: datetime,
+    otherwise: Conclusion,
+    certificate: bytes | None = None,
+) -> None:
+    """The digest, the mechanism and the key size of one signature value, at ``moment``."""
+    check_digest(checks, policy, catalogue, algorithm.hash, moment, otherwise, certificate)
+    size = key_size(public_key)
+    verdict = catalogue.key_at(algorithm.mechanism, size, moment)
+    checks.check(
+        "key-reliable",
+        verdict.reliability is Reliability.RELIABLE,
+        _level(policy, verdict),
+        otherwise,
+        checked=f"{algorithm.mechanism}/{size}/{verdict.reliability.value}",
+        against=_against(verdict, moment),
+        certificate=certificate,
+    )
+
+
+def check_digest(
+    checks: Checks,
+    policy: ValidationPolicy,
+    catalogue: AlgorithmCatalogue,
+    name: str | None,
+    moment: datetime,
+    otherwise: Conclusion,
+    certificate: bytes | None = None,
+) -> None:
+    verdict = catalogue.digest_at(name, moment)
+    checks.check(
+        "digest-algorithm-reliable",
+        verdict.reliability is Reliability.RELIABLE,
+        _level(policy, verdict),
+        otherwise,
+        checked=f"{name}/{verdict.reliability.value}",
+        against=_against(verdict, moment),
+        certificate=certificate,
+    )
+
+
+def _level(policy: ValidationPolicy, verdict: AlgorithmVerdict) -> Level:
+    """An end that was set for a day after the catalogue's last review is told, it does not fail."""
+    late = verdict.reliability is Reliability.EXPIRED_AFTER_REVIEW
+    return Level.WARN if late and policy.algorithms is Level.FAIL else policy.algorithms
+
+
+def _against(verdict: AlgorithmVerdict, moment: datetime) -> str:
+    return f"{format_time(moment)} before {format_time(verdict.until) if verdict.until else 'no end'}"
+
+
+def key_size(public_key: Any) -> int | None:
+    """Bits of the modulus or of the curve; None for a key of an unknown kind."""
+    if isinstance(public_key, rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey):
+        return public_key.key_size
+    return None

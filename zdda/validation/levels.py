@@ -1,0 +1,90 @@
+"""Which level a signature's data reach: B, T, LT, LTA (EN 319 142-1 clause 6.3). Presence, not validity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from zdda.signatures.certificates import Certificate, load_certificate, same_name
+from zdda.signatures.errors import FormatError
+from zdda.signatures.model import Profile, Signature, SignedDocument, Timestamp, TimestampType
+from zdda.signatures.signed_structure import is_signed_by
+from zdda.trust.revocation import RevocationData, revocation_facts
+from zdda.validation.basic import authority_of
+from zdda.validation.evidence_at_hand import EvidenceAtHand
+
+_LONGEST = 10
+
+
+def format_of(signature: Signature, document: SignedDocument, evidence: EvidenceAtHand) -> str:
+    """The name of the format with its level, as EU DSS writes it (``PAdES-BASELINE-LT``)."""
+    if signature.profile is Profile.PDF_NOT_ETSI:
+        return signature.profile.value
+    later = [item for item in document.document_timestamps if item.covered_until > signature.covered_until > 0]
+    own = [item for item in signature.timestamps if item.type is TimestampType.SIGNATURE]
+    extended = signature.profile in (Profile.PADES_BES, Profile.PADES_EPES)
+    if not own and not later:
+        return signature.profile.value if extended else f"{signature.profile.value}-B"
+    long_term = _has_long_term(signature, document, own, later, evidence)
+    archival = any(item.covered_until > document.validation_store_position for item in later)
+    if extended:
+        return "PAdES-LTV" if long_term and archival else signature.profile.value
+    if long_term:
+        return f"{signature.profile.value}-{'LTA' if archival else 'LT'}"
+    return f"{signature.profile.value}-T"
+
+
+def _has_long_term(
+    signature: Signature,
+    document: SignedDocument,
+    own: list[Timestamp],
+    later: list[Timestamp],
+    evidence: EvidenceAtHand,
+) -> bool:
+    """A store, and revocation data for every chain but that of the last document timestamp."""
+    revocation = RevocationData(signature.crls + document.crls, signature.ocsps + document.ocsps)
+    if not document.has_validation_store or not (revocation.crls or revocation.ocsps):
+        return False
+    signers = [signature.signer, *(authority_of(item) for item in (*own, *later[:-1]))]
+    pool = _pool((*signature.certificates, *document.certificates, *_embedded((*own, *later))))
+    return all(signer is not None and _covered(signer, pool, revocation, evidence) for signer in signers)
+
+
+def _embedded(timestamps: Iterable[Timestamp]) -> Iterable[bytes]:
+    for timestamp in timestamps:
+        if timestamp.token is not None:
+            yield from timestamp.token.certificates
+
+
+def _pool(certificates: Iterable[bytes]) -> list[Certificate]:
+    found: dict[bytes, Certificate] = {}
+    for der in certificates:
+        try:
+            found.setdefault(der, load_certificate(der))
+        except FormatError:
+            continue
+    return list(found.values())
+
+
+def _covered(
+    certificate: Certificate, pool: list[Certificate], revocation: RevocationData, evidence: EvidenceAtHand
+) -> bool:
+    """Every certificate of the chain, the self-issued one apart, has revocation data in the document."""
+    current = certificate
+    for _ in range(_LONGEST):
+        if current.self_issued:
+            return True
+        issuer = next(
+            (
+                other
+                for other in pool
+                if same_name(other.subject, current.issuer)
+                and is_signed_by(current.der, current.sha256, other.public_key, other.public_key_info)
+            ),
+            None,
+        )
+        if issuer is None:
+            return False
+        if not revocation_facts(current, issuer, revocation, evidence.validation_time):
+            return False
+        current = issuer
+    return False

@@ -1,0 +1,122 @@
+"""The validation policy: which constraint fails, warns, informs or is ignored (EN 319 102-1 clause 5.1.4).
+
+The defaults are equal in effect, for what is covered, to the default policy of EU DSS 6.4, against whose
+verdicts the archive is compared. One policy is one immutable value; its digest stands in every report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field
+
+from zdda.model.canonical_json import canonical_json
+from zdda.validation.constraints import Level
+
+TIMESTAMPING = "1.3.6.1.5.5.7.3.8"
+KNOWN_CRITICAL = frozenset(
+    {
+        "2.5.29.15",
+        "2.5.29.32",
+        "2.5.29.17",
+        "2.5.29.19",
+        "2.5.29.30",
+        "2.5.29.36",
+        "2.5.29.37",
+        "2.5.29.31",
+        "2.5.29.54",
+        "1.3.6.1.5.5.7.1.3",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CertificatePolicy:
+    """What is asked of one kind of certificate. ``key_usage``, ``extended_key_usage``: any of these."""
+
+    revocation_present: Level = Level.FAIL
+    revocation_acceptable: Level = Level.FAIL
+    revocation_fresh: Level = Level.IGNORE
+    revocation_issuer_valid: Level = Level.IGNORE
+    key_usage: frozenset[str] = frozenset()
+    key_usage_level: Level = Level.WARN
+    extended_key_usage: frozenset[str] = frozenset()
+    extended_key_usage_level: Level = Level.FAIL
+    forbidden_extensions: frozenset[str] = frozenset()
+    critical_extensions: Level = Level.WARN
+    authority_key_identifier: Level = Level.WARN
+    subject_key_identifier: Level = Level.IGNORE
+
+
+_NO_CHECK = "1.3.6.1.5.5.7.48.1.5"
+_NO_REV_AVAIL = "2.5.29.56"
+_CA = CertificatePolicy(
+    key_usage=frozenset({"key_cert_sign"}),
+    key_usage_level=Level.FAIL,
+    forbidden_extensions=frozenset({_NO_CHECK, _NO_REV_AVAIL}),
+    subject_key_identifier=Level.FAIL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPolicy:
+    """What is asked of a signature or of a timestamp."""
+
+    signer: CertificatePolicy
+    ca: CertificatePolicy
+    format_warnings: Level = Level.WARN
+    signing_certificate_attribute: Level = Level.WARN
+    signing_certificate_digest: Level = Level.FAIL
+    signing_certificate_issuer_serial: Level = Level.WARN
+    signature_policy: Level = Level.INFORM
+    signing_time_present: Level = Level.FAIL
+    signing_time_in_certificate_validity: Level = Level.FAIL
+    message_digest_present: Level = Level.FAIL
+    modified_after_signing: Level = Level.WARN
+
+
+def _signature() -> TokenPolicy:
+    signer = CertificatePolicy(
+        revocation_issuer_valid=Level.FAIL,
+        key_usage=frozenset({"content_commitment"}),
+        forbidden_extensions=frozenset({_NO_CHECK}),
+    )
+    return TokenPolicy(signer, _CA)
+
+
+def _timestamp() -> TokenPolicy:
+    signer = CertificatePolicy(
+        extended_key_usage=frozenset({TIMESTAMPING}), forbidden_extensions=frozenset({_NO_CHECK})
+    )
+    ca = CertificatePolicy(
+        revocation_present=Level.WARN,
+        revocation_acceptable=Level.WARN,
+        key_usage=frozenset({"key_cert_sign"}),
+        key_usage_level=Level.FAIL,
+        forbidden_extensions=frozenset({_NO_CHECK, _NO_REV_AVAIL}),
+        subject_key_identifier=Level.FAIL,
+    )
+    return TokenPolicy(signer, ca)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationPolicy:
+    """Immutable; ``name`` is for people, ``digest`` identifies it."""
+
+    name: str = "zdda-default-1"
+    signature: TokenPolicy = field(default_factory=_signature)
+    timestamp: TokenPolicy = field(default_factory=_timestamp)
+    algorithms: Level = Level.FAIL
+    timestamp_in_future: Level = Level.FAIL
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the policy's canonical JSON, in hexadecimal."""
+        return hashlib.sha256(canonical_json(_plain(asdict(self)))).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(name): _plain(member) for name, member in value.items()}
+    if isinstance(value, frozenset):
+        return sorted(str(item) for item in value)
+    return str(value) if isinstance(value, Level) else value

@@ -1,0 +1,295 @@
+"""X.509 certificate validation (EN 319 102-1 clause 5.2.6) with revocation freshness (5.2.5), over path facts.
+
+Every failure is kept, not the first only: validation with time may go on only where each of them is cured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from zdda.crypto.algorithms import AlgorithmCatalogue
+from zdda.model.clock import format_time
+from zdda.signatures.certificates import Certificate, load_certificate
+from zdda.trust.paths import PathCertificate, PathResult, PathStatus
+from zdda.trust.revocation import CertificateStatus, Doubt, RevocationFact
+from zdda.validation.acceptance import check_algorithm
+from zdda.validation.constraints import Block, Checks, Level
+from zdda.validation.indications import SubIndication, indeterminate
+from zdda.validation.policy import KNOWN_CRITICAL, CertificatePolicy, TokenPolicy, ValidationPolicy
+
+CLAUSE = "EN 319 102-1 5.2.6"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class X509Outcome:
+    """The block and the path it judged; what clause 5.5 needs to go on."""
+
+    block: Block
+    path: PathResult | None
+
+    @property
+    def chain(self) -> tuple[PathCertificate, ...]:
+        return self.path.members if self.path is not None and self.path.path is not None else ()
+
+
+def validate_certificate(
+    path: PathResult | None,
+    policy: ValidationPolicy,
+    token: TokenPolicy,
+    catalogue: AlgorithmCatalogue,
+    moment: datetime,
+) -> X509Outcome:
+    """Judges the path at ``moment``; ``path`` is None where there is no signing certificate."""
+    checks = Checks("x509-certificate-validation", CLAUSE)
+    no_chain = indeterminate(SubIndication.NO_CERTIFICATE_CHAIN_FOUND)
+    found = path is not None and path.path is not None
+    if not checks.check("path-found", found, otherwise=no_chain) or path is None:
+        return X509Outcome(checks.block(), path)
+    members = path.members
+    if len(members) == 1:
+        checks.note("certificate-is-trust-anchor", _name(members[0].certificate))
+        return X509Outcome(checks.block(), path)
+    for index, member in enumerate(members[:-1]):
+        rules = token.signer if index == 0 else token.ca
+        _judge(checks, path, index, member, rules, policy, catalogue, moment)
+    if path.status is PathStatus.CONSTRAINTS or path.constraint_failure is not None:
+        general = indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
+        checks.check("path-constraints", False, otherwise=general, checked=path.constraint_failure)
+    else:
+        checks.check("path-constraints", True)
+    return X509Outcome(checks.block(), path)
+
+
+def _name(certificate: Certificate) -> str:
+    return certificate.sha256.hex()
+
+
+def _judge(
+    checks: Checks,
+    path: PathResult,
+    index: int,
+    member: PathCertificate,
+    rules: CertificatePolicy,
+    policy: ValidationPolicy,
+    catalogue: AlgorithmCatalogue,
+    moment: datetime,
+) -> None:
+    certificate = member.certificate
+    _extensions(checks, certificate, rules)
+    fact = _revocation(checks, path, index, member, rules, moment)
+    if fact is not None:
+        _freshness(checks, fact, rules, moment)
+        issuer = load_certificate(fact.issuer)
+        no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+        check_algorithm(
+            checks, policy, catalogue, fact.algorithm, issuer.public_key, moment, no_poe, certificate.sha256
+        )
+    issuer = path.members[index + 1].certificate
+    check_algorithm(
+        checks,
+        policy,
+        catalogue,
+        certificate.signature,
+        issuer.public_key,
+        moment,
+        indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE),
+        certificate.sha256,
+    )
+    _validity(checks, path, member, fact, moment)
+    if fact is not None and member.valid_at(moment):
+        out_of_bounds = indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE)
+        issuer = load_certificate(fact.issuer)
+        anchor = path.members[-1].certificate
+        checks.check(
+            "revocation-issuer-in-validity-period",
+            issuer.der == anchor.der or issuer.not_before <= moment <= issuer.not_after,
+            rules.revocation_issuer_valid,
+            out_of_bounds,
+            checked=format_time(issuer.not_after),
+            against=format_time(moment),
+            certificate=issuer.sha256,
+        )
+
+
+def _extensions(checks: Checks, certificate: Certificate, rules: CertificatePolicy) -> None:
+    constraints = indeterminate(SubIndication.CHAIN_CONSTRAINTS_FAILURE)
+    name = certificate.sha256
+    if rules.key_usage:
+        usage = certificate.key_usage
+        checks.check(
+            "key-usage",
+            usage is not None and bool(usage & rules.key_usage),
+            rules.key_usage_level,
+            constraints,
+            checked=",".join(sorted(usage or ())),
+            against=",".join(sorted(rules.key_usage)),
+            certificate=name,
+        )
+    if rules.extended_key_usage:
+        extended = certificate.extended_key_usage
+        checks.check(
+            "extended-key-usage",
+            extended is not None and bool(extended & rules.extended_key_usage),
+            rules.extended_key_usage_level,
+            constraints,
+            checked=",".join(sorted(extended or ())),
+            against=",".join(sorted(rules.extended_key_usage)),
+            certificate=name,
+        )
+    forbidden = certificate.extensions & rules.forbidden_extensions
+    checks.check(
+        "forbidden-extensions",
+        not forbidden,
+        otherwise=constraints,
+        checked=",".join(sorted(forbidden)),
+        certificate=name,
+    )
+    unknown = certificate.critical_extensions - KNOWN_CRITICAL
+    checks.check(
+        "critical-extensions",
+        not unknown,
+        rules.critical_extensions,
+        constraints,
+        checked=",".join(sorted(unknown)),
+        certificate=name,
+    )
+    checks.check(
+        "key-identifiers-present",
+        certificate.authority_key_identifier is not None,
+        rules.authority_key_identifier,
+        constraints,
+        checked="authority key identifier",
+        certificate=name,
+    )
+    if rules.subject_key_identifier is not Level.IGNORE:
+        checks.check(
+            "key-identifiers-present",
+            certificate.key_identifier is not None,
+            rules.subject_key_identifier,
+            constraints,
+            checked="subject key identifier",
+            certificate=name,
+        )
+
+
+def _revocation(
+    checks: Checks,
+    path: PathResult,
+    index: int,
+    member: PathCertificate,
+    rules: CertificatePolicy,
+    moment: datetime,
+) -> RevocationFact | None:
+    """Records the checks on revocation; the fact that decides, or None where nothing is known."""
+    certificate = member.certificate
+    name = certificate.sha256
+    if member.revocation_exempt and not member.revocation:
+        checks.note("revocation-data-not-needed", _name(certificate))
+        return None
+    general = indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
+    if not member.revocation:
+        checks.check(
+            "revocation-data-present",
+            False,
+            rules.revocation_present,
+            general,
+            checked=_name(certificate),
+            certificate=name,
+        )
+        return None
+    checks.check("revocation-data-present", True, checked=_name(certificate))
+    fact = member.decisive(moment)
+    if fact is not None and fact.status is CertificateStatus.GOOD and not _supported(path, fact, moment):
+        fact = None
+    if fact is None:
+        doubts = sorted({doubt.value for item in member.revocation for doubt in item.doubts})
+        checks.check(
+            "revocation-data-acceptable",
+            False,
+            rules.revocation_acceptable,
+            general,
+            checked=",".join(doubts),
+            certificate=name,
+        )
+        return None
+    checks.check("revocation-data-acceptable", True, checked=fact.digest.hex())
+    revoked = fact.revoked_by(moment)
+    hold = revoked and fact.reason == "certificate_hold"
+    permanent = SubIndication.REVOKED_NO_POE if index == 0 else SubIndication.REVOKED_CA_NO_POE
+    checks.check(
+        "not-revoked",
+        not revoked or hold,
+        otherwise=indeterminate(permanent),
+        checked=format_time(fact.revoked_at) if fact.revoked_at else "",
+        against=format_time(moment),
+        certificate=name,
+    )
+    checks.check("not-on-hold", not hold, otherwise=indeterminate(SubIndication.TRY_LATER), certificate=name)
+    return fact
+
+
+def _supported(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
+    """Whether who issued the data is itself known not to be revoked: the anchor; a responder that was checked
+    or needs none (a doubt says otherwise); or a CA of the path with a good status of its own."""
+    for position, member in enumerate(path.members):
+        if member.certificate.der != fact.issuer:
+            continue
+        if position == len(path.members) - 1:
+            return True
+        own = member.decisive(moment)
+        return own is not None and own.status is CertificateStatus.GOOD and _supported(path, own, moment)
+    return True
+
+
+def _freshness(checks: Checks, fact: RevocationFact, rules: CertificatePolicy, moment: datetime) -> None:
+    """Clause 5.2.5: issued after the validation time less its own update interval."""
+    fresh = fact.next_update is not None and moment <= fact.next_update
+    checks.check(
+        "revocation-fresh",
+        fresh,
+        rules.revocation_fresh,
+        indeterminate(SubIndication.TRY_LATER),
+        checked=format_time(fact.next_update) if fact.next_update else "no next update",
+        against=format_time(moment),
+    )
+
+
+def _validity(
+    checks: Checks,
+    path: PathResult,
+    member: PathCertificate,
+    fact: RevocationFact | None,
+    moment: datetime,
+) -> None:
+    certificate = member.certificate
+    if moment < certificate.not_before:
+        # Clause 5.2.6.4: a validation time before issuance is out of bounds like one after expiry.
+        otherwise = indeterminate(SubIndication.OUT_OF_BOUNDS_NO_POE)
+    else:
+        otherwise = indeterminate(
+            SubIndication.OUT_OF_BOUNDS_NOT_REVOKED
+            if _known_not_revoked(path, member, fact, moment)
+            else SubIndication.OUT_OF_BOUNDS_NO_POE
+        )
+    checks.check(
+        "certificate-in-validity-period",
+        member.valid_at(moment),
+        otherwise=otherwise,
+        checked=f"{format_time(certificate.not_before)}/{format_time(certificate.not_after)}",
+        against=format_time(moment),
+        certificate=certificate.sha256,
+    )
+
+
+def _known_not_revoked(
+    path: PathResult, member: PathCertificate, fact: RevocationFact | None, moment: datetime
+) -> bool:
+    """The certificate was not revoked when last told, by an issuer whose word still counts."""
+    if member.revocation_exempt and not member.revocation:
+        return True
+    if fact is None or fact.revoked_by(moment) or Doubt.STATUS_UNKNOWN in fact.doubts:
+        return False
+    issuer = load_certificate(fact.issuer)
+    anchor = path.members[-1].certificate
+    return issuer.der == anchor.der or issuer.not_before <= moment <= issuer.not_after
