@@ -1,0 +1,1 @@
+"""Figures, each as a ratio to a denominator measured in the same run; see README.md."""

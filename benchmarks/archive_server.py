@@ -1,0 +1,35 @@
+"""An archive as ``make run`` starts it, in a process of its own: says where it is, serves until its input ends."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from pathlib import Path
+
+import structlog
+
+from zdda.cli.demonstrate import CONSUMER, PRODUCER, start
+
+
+def main() -> None:
+    """``python -m benchmarks.archive_server FOLDER``."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    running = start(Path(sys.argv[1]))
+    signer = running.authority.issue_signer("MUDr. Jana Ukázková")
+    said = {
+        "port": int(running.url.rsplit(":", 1)[1]),
+        "root": str(running.root.with_suffix(".pem")),
+        "producer": [PRODUCER, running.passwords[PRODUCER]],
+        "consumer": [CONSUMER, running.passwords[CONSUMER]],
+        "tls_key": str(running.folder / running.settings.listen.tls_key),
+        "tls_certificates": str(running.folder / running.settings.listen.tls_certificates),
+    }
+    (running.folder / "signer.key").write_bytes(signer.key_pem())
+    print(json.dumps(said), flush=True)
+    sys.stdin.read()
+    running.stop()
+
+
+if __name__ == "__main__":
+    main()
