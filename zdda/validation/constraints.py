@@ -114,7 +114,9 @@ class Checks:
         self._constraints.append(Constraint(id, self.clause, status, str(checked), str(against)))
         if met or level is not Level.FAIL:
             return True
-        conclusion = otherwise or Conclusion(Indication.INDETERMINATE, SubIndication.CUSTOM)
+        conclusion = otherwise
+        if conclusion is None:
+            conclusion = Conclusion(Indication.INDETERMINATE, SubIndication.CUSTOM)
         self._failures.append(Failure(conclusion, id, certificate))
         return False
 
@@ -130,7 +132,7 @@ class Checks:
         return Block(
             self.name,
             self.clause,
-            conclusion or first,
+            first if conclusion is None else conclusion,
             tuple(self._constraints),
             tuple(self._failures),
         )

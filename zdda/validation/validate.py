@@ -66,8 +66,8 @@ def validate_document(
         return _empty(header, identified, refused=(error.code, str(error)))
     except MemoryError:
         return _empty(header, identified, not_validated="resources-exhausted")
-    except Exception:  # noqa: BLE001 - whatever goes wrong inside, the answer is "not validated", never PASSED
-        return _empty(header, identified, not_validated="internal-error")
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong inside: "not validated", never PASSED
+        return _empty(header, identified, not_validated="internal-error", detail=type(error).__name__)
 
 
 def _identify(document: BinaryIO) -> IdentifiedFormat | None:
@@ -105,11 +105,12 @@ def _empty(
     found: IdentifiedFormat | None,
     refused: tuple[str, str] | None = None,
     not_validated: str | None = None,
+    detail: str = "",
 ) -> ValidationReport:
     reason = None
     if not_validated is not None:
         english, czech = NOT_VALIDATED[not_validated]
-        reason = {"code": not_validated, "message": {"cs": czech, "en": english}}
+        reason = {"code": not_validated, "detail": detail, "message": {"cs": czech, "en": english}}
     return ValidationReport(
         {
             **header,
@@ -268,9 +269,9 @@ def _timestamp(timestamp: Timestamp, basic: Basic) -> dict[str, Any]:
 def _path(basic: Basic) -> dict[str, Any]:
     path = basic.x509.path
     return {
-        "certificatePath": [member.certificate.sha256.hex() for member in path.members] if path else [],
+        "certificatePath": [member.certificate.sha256.hex() for member in path.members] if path is not None else [],
         "pathStatus": path.status.value if path is not None else None,
-        "revocationData": [digest.hex() for digest in path.used_revocation] if path else [],
+        "revocationData": [digest.hex() for digest in path.used_revocation] if path is not None else [],
     }
 
 
@@ -298,7 +299,7 @@ def _validation_data(
     if not signed.signatures and not signed.document_timestamps:
         return ()
     found: dict[ValidationDatum, None] = {}
-    members = (member for basic in basics if basic.x509.path for member in basic.x509.path.members)
+    members = (member for basic in basics if basic.x509.path is not None for member in basic.x509.path.members)
     for der in (*evidence.certificates, *(member.certificate.der for member in members)):
         found[ValidationDatum("certificate", der)] = None
     for der in evidence.revocation.crls:
