@@ -16,7 +16,7 @@ import httpx
 import typer
 import uvicorn
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from zdda.app import Archive, build, initialise
 from zdda.cli.verify import verify_files
@@ -159,7 +159,7 @@ def show(running: Demonstration, console: Console) -> bool:
     documents = demonstration_documents(
         running.authority.issue_signer("MUDr. Jana Ukázková"), stranger.issue_signer("Neznámý"), running.timestamps
     )
-    table = Table("document", "verdict", "state", "package", title="Deposits over HTTPS")
+    table = Table("document", "verdict", "state", Column("package", no_wrap=True), title="Deposits over HTTPS")
     receipts = []
     with running.client(PRODUCER) as client:
         for document in documents:
