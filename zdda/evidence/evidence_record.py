@@ -168,13 +168,18 @@ def parse(record: bytes) -> EvidenceRecord:
 
 
 def verify(
-    record: bytes, digests: Mapping[str, Sequence[bytes]], check_token: TokenChecker, at: datetime | None = None
+    record: bytes,
+    digests: Mapping[str, Sequence[bytes]],
+    check_token: TokenChecker,
+    at: datetime | None = None,
+    algorithms: AlgorithmCatalogue = AlgorithmCatalogue(),  # noqa: B008 - immutable
 ) -> EvidenceVerdict:
     """Verifies a record over one data object group (RFC 4998 clauses 4.3 and 5.3).
 
     ``digests`` gives the digest of every object of the group under each algorithm that the record uses. Every
     object must be in the record's first list, and nothing else may be. ``at`` is the moment the question is asked
-    of, against which the last chain's digest algorithm is judged. Raises ``EvidenceMalformed``.
+    of, against which the last chain's digest algorithm is judged by ``algorithms``; without it, the time of the last
+    archive timestamp. Raises ``EvidenceMalformed``.
     """
     parsed = parse(record)
     sequence = parsed["archive_time_stamp_sequence"]
@@ -192,7 +197,7 @@ def verify(
         if check.gen_time is not None and following is not None and check.gen_time > following:
             broken.append("archive timestamps are not in the order of time")
         following = check.gen_time or following
-    lacking += _weak(verdicts, at)
+    lacking += _weak(verdicts, at, algorithms)
     for verdict in verdicts:
         if verdict.status in (TokenStatus.BROKEN, TokenStatus.UNTRUSTED):
             broken.append(verdict.message)
@@ -255,10 +260,9 @@ def _undeclared(parsed: EvidenceRecord, links: Sequence[_Link]) -> list[str]:
     return [f"the record does not declare its digest algorithm {name}" for name in missing]
 
 
-def _weak(verdicts: Sequence[TimestampVerdict], at: datetime | None) -> list[str]:
+def _weak(verdicts: Sequence[TimestampVerdict], at: datetime | None, catalogue: AlgorithmCatalogue) -> list[str]:
     """RFC 4998 clause 5.3: a chain's digest algorithm was secure at the time of the next chain's first archive
     timestamp; the last chain's is at the time of the question."""
-    catalogue = AlgorithmCatalogue()
     starts = [verdict for verdict in verdicts if not verdict.number]
     found = []
     for index, start in enumerate(starts):
