@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from asn1crypto import cms, core, ocsp, x509
 
 from zdda.model.clock import Clock
-from zdda.signatures.der import SEQUENCE, SET, encode
+from zdda.signatures.der import SEQUENCE, SET, children, encode, read
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathStatus, validate_path
@@ -21,14 +21,19 @@ from zdda.trust.tsa_client import AuthorityRefused, AuthorityUnavailable
 
 _REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 _OCSP_VALUES = 0xA1
+_MOST_ANSWERS = 1000
 
 
 def complete_token(token: bytes, chain: Iterable[bytes], revocation: RevocationData) -> bytes:
     """The DER of the token with these certificates, CRLs and OCSP answers added, each once, in DER's order of a SET.
 
-    Deterministic. Raises ``ValueError`` for bytes that are no token.
+    Deterministic, and adding the same again changes nothing. The signed bytes stay as they came. Raises
+    ``ValueError`` or ``FormatError`` for bytes that are no token of one signer.
     """
-    signed = cms.ContentInfo.load(token, strict=True)["content"]
+    content = cms.ContentInfo.load(token, strict=True)
+    signed = content["content"]
+    if content["content_type"].native != "signed_data" or len(signed["signer_infos"]) != 1:
+        raise ValueError("a timestamp token is a SignedData of one signer (RFC 3161 clause 2.4.2)")
     wanted = [cms.CertificateChoices("certificate", x509.Certificate.load(der)).dump() for der in chain]
     certificates = sorted({*_present(signed["certificates"]), *wanted})
     lists = sorted({*_present(signed["crls"]), *revocation.crls})
@@ -47,21 +52,43 @@ def complete_token(token: bytes, chain: Iterable[bytes], revocation: RevocationD
 
 
 def _with_answers(signer: cms.SignerInfo, answers: Iterable[bytes]) -> cms.SignerInfo:
-    """The signer's part with the OCSP answers among its unsigned attributes."""
+    """The signer's part with the OCSP answers in its revocation-values attribute, of which there is one at most."""
     basic = {ocsp.OCSPResponse.load(answer)["response_bytes"]["response"].parsed.dump() for answer in answers}
     if not basic:
         return signer
-    values = encode(SEQUENCE, encode(_OCSP_VALUES, encode(SEQUENCE, b"".join(sorted(basic)))))
     kind = core.ObjectIdentifier(_REVOCATION_VALUES).dump()
-    attribute = encode(SEQUENCE, kind + encode(SET, values))
-    attributes = sorted({*_present(signer["unsigned_attrs"]), attribute})
+    held, others = b"", []
+    for attribute in _present(signer["unsigned_attrs"]):
+        _, start, end, _ = read(attribute)
+        if attribute[start : start + len(kind)] == kind:
+            _, held_from, held_to, _ = read(attribute, start + len(kind), end)
+            held = attribute[held_from:held_to]
+        else:
+            others.append(attribute)
+    attribute = encode(SEQUENCE, kind + encode(SET, _merged(held, basic)))
     fields = ("version", "sid", "digest_algorithm", "signed_attrs", "signature_algorithm", "signature")
     return cms.SignerInfo(
         {
             **{name: signer[name] for name in fields},
-            "unsigned_attrs": cms.CMSAttributes.load(encode(SET, b"".join(attributes))),
+            "unsigned_attrs": cms.CMSAttributes.load(encode(SET, b"".join(sorted({*others, attribute})))),
         }
     )
+
+
+def _merged(held: bytes, basic: set[bytes]) -> bytes:
+    """RevocationValues with what was there before and these BasicOCSPResponses, each once."""
+    answers, parts = set(basic), {}
+    if held:
+        _, start, end, _ = read(held)
+        for tag, first, last in children(held, start, end, 3):
+            parts[tag] = held[first:last]
+    if _OCSP_VALUES in parts:
+        before = parts[_OCSP_VALUES]
+        _, start, end, _ = read(before)
+        _, start, end, _ = read(before, start, end)
+        answers |= {before[first:last] for _, first, last in children(before, start, end, _MOST_ANSWERS)}
+    parts[_OCSP_VALUES] = encode(_OCSP_VALUES, encode(SEQUENCE, b"".join(sorted(answers))))
+    return encode(SEQUENCE, b"".join(parts[tag] for tag in sorted(parts)))
 
 
 def _present(choices: core.SetOf) -> list[bytes]:

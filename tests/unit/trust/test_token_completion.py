@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from asn1crypto import cms
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
@@ -71,6 +72,31 @@ def test_completion_is_deterministic_and_repeatable(authority: DemonstrationAuth
     completed = complete_token(token, chain, data)
     assert complete_token(token, reversed(chain), data) == completed
     assert complete_token(completed, chain, data) == completed
+
+
+def test_answers_are_added_to_those_that_are_there(authority: DemonstrationAuthority, token: bytes) -> None:
+    chain = (authority.issuing.der, authority.root_certificate())
+    first, second = (revocation_of(authority, path).ocsps for path in paths_of(authority))
+    together = complete_token(token, chain, RevocationData((), first + second))
+    one_by_one = complete_token(
+        complete_token(token, chain, RevocationData((), second)), chain, RevocationData((), first)
+    )
+    assert one_by_one == together
+    parsed = parse_timestamp_token(together)
+    assert parsed.signature_intact
+    assert len(parsed.ocsps) == 2
+    unsigned = cms.ContentInfo.load(together)["content"]["signer_infos"][0]["unsigned_attrs"]
+    assert [each["type"].dotted for each in unsigned] == ["1.2.840.113549.1.9.16.2.24"]
+
+
+def paths_of(authority: DemonstrationAuthority) -> list[list[bytes]]:
+    return [[each.der, authority.issuing.der] for each in (authority.timestamping, authority.issue_seal())]
+
+
+@pytest.mark.parametrize("data", [b"", b"rubbish", cms.ContentInfo({"content_type": "data", "content": b"x"}).dump()])
+def test_what_is_no_token_is_not_completed(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - asn1crypto's own words
+        complete_token(data, (), RevocationData())
 
 
 def test_without_revocation_data_the_token_waits(authority: DemonstrationAuthority, token: bytes) -> None:
