@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.simulator.pki import pki
 from zdda.evidence.evidence_record import (
     EvidenceMalformed,
     EvidenceStatus,
@@ -20,6 +21,8 @@ from zdda.evidence.evidence_record import (
 )
 from zdda.signatures.errors import FormatError
 from zdda.signatures.timestamp_token import parse_timestamp_token
+from zdda.trust.revocation import RevocationData
+from zdda.trust.token_completion import complete_token
 
 FOLDER = Path("corpus/documents/er-asn1")
 MALFORMED = {"BIN-1_ER_malformed.ers"}
@@ -126,3 +129,27 @@ def test_another_object_is_proven_by_none(shared: Path) -> None:
         record = path.read_bytes()
         verdict = verify(record, digests_of([b"another object"], record), imprint_and_signature)
         assert verdict.status is EvidenceStatus.BROKEN, path.name
+
+
+def test_public_tokens_keep_their_signed_bytes_when_completed(shared: Path) -> None:
+    world = pki()
+    answer = world.ocsp(world.authority.timestamping)
+    data = RevocationData((world.authority.crl("root"),), (answer,))
+    count = 0
+    for path in records(shared / FOLDER):
+        if path.name in MALFORMED:
+            continue
+        for chain in parse(path.read_bytes())["archive_time_stamp_sequence"]:
+            for archive_timestamp in chain:
+                token = archive_timestamp["time_stamp"].dump()
+                before = parse_timestamp_token(token)
+                completed = complete_token(token, [world.authority.issuing.der], data)
+                after = parse_timestamp_token(completed)
+                assert after.value_intact == before.value_intact, path.name
+                assert after.imprint == before.imprint
+                assert set(before.certificates) < set(after.certificates)
+                assert set(before.crls) < set(after.crls)
+                assert len(after.ocsps) > len(before.ocsps)
+                assert complete_token(completed, [world.authority.issuing.der], data) == completed
+                count += 1
+    assert count > 20
