@@ -155,8 +155,8 @@ class SignedDocument:
     """All that one document carries, whatever its format.
 
     ``document_timestamps`` stand beside the signatures; ``certificates``, ``crls``, ``ocsps`` are those of
-    the document's own store (the DSS dictionary of a PDF), ``validation_store_position`` the offset at which
-    the store first appears.
+    the document's own store (the DSS dictionary of a PDF), ``validation_store_positions`` the offsets at which
+    such stores appear.
     """
 
     format: str
@@ -167,6 +167,5 @@ class SignedDocument:
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
     findings: tuple[Finding, ...] = field(default=())
-    has_validation_store: bool = False
-    validation_store_position: int = 0
+    validation_store_positions: tuple[int, ...] = ()
     container: str | None = None

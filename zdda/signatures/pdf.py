@@ -81,8 +81,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
         crls=store.crls,
         ocsps=tuple(_answers(store.ocsps)),
         findings=tuple(pdf.findings),
-        has_validation_store=store.present,
-        validation_store_position=store.position,
+        validation_store_positions=store.positions,
     )
 
 

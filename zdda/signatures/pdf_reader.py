@@ -29,6 +29,7 @@ IN_MEMORY = 4 * 1024 * 1024
 MAXIMUM_FIELDS = 10_000
 MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 4000
+MAXIMUM_REVISIONS = 200
 _BLOCK = 1024
 _WHITESPACE = b"\x00\t\n\x0c\r "
 _original_hex_reader = generic.read_hex_string_from_stream
@@ -90,11 +91,12 @@ class SignatureDictionary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValidationStore:
-    """The values of a DSS dictionary (EN 319 142-1 clause 5.4.2), its VRI included. ``position``: the offset
-    in the file at which the first one is named, else that of the object."""
+    """The values of the DSS dictionaries of all revisions (EN 319 142-1 clause 5.4.2), their VRI included.
 
-    present: bool
-    position: int = 0
+    ``positions``: the offsets in the file at which catalogs name a DSS, else that of the object.
+    """
+
+    positions: tuple[int, ...] = ()
     certificates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
@@ -312,44 +314,57 @@ class PdfDocument:
     # --- DSS dictionary
 
     def validation_store(self) -> ValidationStore:
-        if self._reader is None:
-            return ValidationStore(False)
-        try:
-            store = self._root["/DSS"]
-        except KeyError:
-            return ValidationStore(False)
-        except Exception as error:  # noqa: BLE001 - an unreadable store is told, signatures are still judged
-            self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
-            return ValidationStore(False)
+        if self._reader is None or "/DSS" not in self._root:
+            return ValidationStore()
         values: dict[str, dict[bytes, None]] = {"/Certs": {}, "/CRLs": {}, "/OCSPs": {}}
-        self._collect(store, {"/Certs": "/Certs", "/CRLs": "/CRLs", "/OCSPs": "/OCSPs"}, values)
-        entries = _entry(store, "/VRI") if isinstance(store, generic.DictionaryObject) else None
-        if isinstance(entries, generic.DictionaryObject):
-            for _, key in zip(range(1000), list(entries), strict=False):
-                entry = _entry(entries, key)
-                self._collect(entry, {"/Cert": "/Certs", "/CRL": "/CRLs", "/OCSP": "/OCSPs"}, values)
+        positions = self._store_positions()
+        for root in self._catalogs(len(positions)):
+            try:
+                store = root["/DSS"]
+            except KeyError:
+                continue
+            except Exception as error:  # noqa: BLE001 - an unreadable store is told, signatures are still judged
+                self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
+                continue
+            self._collect(store, {"/Certs": "/Certs", "/CRLs": "/CRLs", "/OCSPs": "/OCSPs"}, values)
+            entries = _entry(store, "/VRI") if isinstance(store, generic.DictionaryObject) else None
+            if isinstance(entries, generic.DictionaryObject):
+                for _, key in zip(range(1000), list(entries), strict=False):
+                    entry = _entry(entries, key)
+                    self._collect(entry, {"/Cert": "/Certs", "/CRL": "/CRLs", "/OCSP": "/OCSPs"}, values)
         found = (tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs"))
-        return ValidationStore(True, self._store_position(), *found)
+        return ValidationStore(positions, *found)
 
-    def _store_position(self) -> int:
-        """Where the catalog first names a DSS; in a compressed catalog, where the DSS object lies."""
+    def _catalogs(self, stores: int) -> Iterator[Any]:
+        """The present catalog; and, where several stores were written, those of earlier revisions too."""
+        yield self._root
+        if stores < 2:
+            return
+        for revision in range(min(self._reader.total_revisions - 1, MAXIMUM_REVISIONS)):
+            try:
+                yield self._reader.get_historical_root(revision)
+            except Exception as error:  # noqa: BLE001 - an earlier revision may be beyond reading
+                self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
+
+    def _store_positions(self) -> tuple[int, ...]:
+        """Where catalogs name a DSS; in a compressed catalog, where the DSS object lies."""
+        found: list[int] = []
         position, tail = 0, b""
         self.stream.seek(0)
         while block := self.stream.read(1 << 20):
             data = tail + block
-            hit = re.search(rb"/DSS[\s<]", data)
-            if hit is not None:
-                return position - len(tail) + hit.start()
+            found.extend(position - len(tail) + hit.start() for hit in re.finditer(rb"/DSS(?=[\s<])", data))
             position += len(block)
-            tail = data[-8:]
+            tail = data[-4:]
+        if found:
+            return tuple(sorted(set(found)))[:MAXIMUM_VALUES]
         try:
-            reference = self._root.raw_get("/DSS").reference
-            place = self._reader.xrefs[reference]
+            place = self._reader.xrefs[self._root.raw_get("/DSS").reference]
             if not isinstance(place, int):
                 place = self._reader.xrefs[generic.Reference(place.obj_stream_id, 0, self._reader)]
-            return int(place)
+            return (int(place),)
         except Exception:  # noqa: BLE001 - unknown: taken for the end, so that no timestamp is said to cover it
-            return self.length
+            return (self.length,)
 
     def _collect(self, store: Any, names: dict[str, str], values: dict[str, dict[bytes, None]]) -> None:
         if not isinstance(store, generic.DictionaryObject):

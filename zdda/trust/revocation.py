@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
-from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import ocsp
 from cryptography import x509
-from cryptography.x509 import ocsp
 
 from zdda.signatures import der as tlv
 from zdda.signatures.certificates import OCSP_NO_CHECK, Certificate, load_certificate, same_name
@@ -282,6 +282,22 @@ def _timing_doubts(
 # --- OCSP
 
 
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One SingleResponse. ``cutoff`` is its archive cutoff (RFC 6960 clause 4.4.4)."""
+
+    hash_algorithm: str
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial: int
+    status: CertificateStatus
+    revoked_at: datetime | None
+    reason: str | None
+    this_update: datetime
+    next_update: datetime | None
+    cutoff: datetime | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ocsp:
     """One successful answer; ``basic`` is the DER of its BasicOCSPResponse."""
@@ -293,50 +309,68 @@ class _Ocsp:
     responder_name: bytes | None
     responder_key_hash: bytes | None
     certificates: tuple[bytes, ...]
-    singles: tuple[tuple[ocsp.OCSPSingleResponse, datetime | None], ...]
+    singles: tuple[_Single, ...]
     algorithm: SignatureAlgorithm
 
 
 @lru_cache(maxsize=1024)
 def _load_ocsp(der: bytes) -> _Ocsp | None:
+    """None where the answer is no successful one or cannot be read. asn1crypto reads what is not quite DER, too:
+    real responders encode default values."""
     if len(der) > MAXIMUM_LENGTH:
         return None
     try:
-        parsed = ocsp.load_der_ocsp_response(der)
-        if parsed.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-            return None
-        if any(extension.critical for extension in parsed.extensions):
+        if ocsp.OCSPResponse.load(der)["response_status"].native != "successful":
             return None
         basic = _basic_response(der)
-        name = parsed.responder_name
+        data = ocsp.BasicOCSPResponse.load(basic)["tbs_response_data"]
+        if any(extension["critical"].native for extension in data["response_extensions"] or ()):
+            return None
+        responder = data["responder_id"]
+        by_name = responder.name == "by_name"
         return _Ocsp(
             basic,
             hashlib.sha256(der).digest(),
             hashlib.sha256(basic).digest(),
-            parsed.produced_at_utc,
-            name.public_bytes() if name is not None else None,
-            parsed.responder_key_hash,
+            data["produced_at"].native.astimezone(UTC),
+            responder.chosen.untag().dump() if by_name else None,
+            None if by_name else bytes(responder.chosen.native),
             _certificates(basic),
-            tuple(zip(parsed.responses, _archive_cutoffs(basic), strict=True)),
+            tuple(_single(item) for _, item in zip(range(1000), data["responses"], strict=False)),
             split_signed(basic).algorithm,
         )
     except Exception:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
         return None
 
 
-def _archive_cutoffs(basic: bytes) -> list[datetime | None]:
-    """The archive cutoff of each single answer (RFC 6960 clause 4.4.4); raises ``FormatError`` for an unknown
-    critical extension."""
-    found: list[datetime | None] = []
-    for single in asn1_ocsp.BasicOCSPResponse.load(basic)["tbs_response_data"]["responses"]:
-        cutoff = None
-        for extension in single["single_extensions"] or ():
-            if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
-                cutoff = _generalized_time(bytes(extension["extn_value"]))
-            elif extension["critical"].native:
-                raise FormatError("an OCSP answer has an unknown critical extension")
-        found.append(cutoff)
-    return found
+def _single(item: Any) -> _Single:
+    identifier, status = item["cert_id"], item["cert_status"]
+    revoked_at = reason = cutoff = None
+    verdict = CertificateStatus.UNKNOWN
+    if status.name == "good":
+        verdict = CertificateStatus.GOOD
+    elif status.name == "revoked":
+        verdict = CertificateStatus.REVOKED
+        revoked_at = status.chosen["revocation_time"].native.astimezone(UTC)
+        reason = status.chosen["revocation_reason"].native or "unspecified"
+    for extension in item["single_extensions"] or ():
+        if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
+            cutoff = _generalized_time(bytes(extension["extn_value"]))
+        elif extension["critical"].native:
+            raise FormatError("an OCSP answer has an unknown critical extension")
+    next_update = item["next_update"].native
+    return _Single(
+        identifier["hash_algorithm"]["algorithm"].native,
+        bytes(identifier["issuer_name_hash"]),
+        bytes(identifier["issuer_key_hash"]),
+        identifier["serial_number"].native,
+        verdict,
+        revoked_at,
+        reason,
+        item["this_update"].native.astimezone(UTC),
+        None if next_update is None else next_update.astimezone(UTC),
+        cutoff,
+    )
 
 
 def _basic_response(der: bytes) -> bytes:
@@ -372,7 +406,7 @@ def _ocsp_facts(
     answer = _load_ocsp(der)
     if answer is None:
         return
-    singles = [item for item in answer.singles if _is_about(item[0], certificate, issuer)]
+    singles = [item for item in answer.singles if _is_about(item, certificate, issuer)]
     if not singles:
         return
     responder = _responder(answer, issuer)
@@ -390,39 +424,29 @@ def _ocsp_facts(
             responder_doubts.append(Doubt.RESPONDER_NOT_CHECKED)
         elif fact.revoked_by(moment):
             responder_doubts.append(Doubt.RESPONDER_REVOKED)
-    for single, cutoff in singles:
-        fact = _single_fact(single, answer, certificate, responder, limit, cutoff)
+    for single in singles:
+        fact = _single_fact(single, answer, certificate, responder, limit)
         yield replace(fact, doubts=fact.doubts + tuple(responder_doubts), responder_facts=responder_facts)
 
 
 def _single_fact(
-    single: ocsp.OCSPSingleResponse,
-    answer: _Ocsp,
-    certificate: Certificate,
-    responder: Certificate,
-    limit: datetime,
-    cutoff: datetime | None,
+    single: _Single, answer: _Ocsp, certificate: Certificate, responder: Certificate, limit: datetime
 ) -> RevocationFact:
-    status = {
-        ocsp.OCSPCertStatus.GOOD: CertificateStatus.GOOD,
-        ocsp.OCSPCertStatus.REVOKED: CertificateStatus.REVOKED,
-    }.get(single.certificate_status, CertificateStatus.UNKNOWN)
-    doubts = _timing_doubts(certificate, responder, single.this_update_utc, answer.produced_at, limit)
-    if status is CertificateStatus.UNKNOWN:
+    doubts = _timing_doubts(certificate, responder, single.this_update, answer.produced_at, limit)
+    if single.status is CertificateStatus.UNKNOWN:
         doubts.append(Doubt.STATUS_UNKNOWN)
-    if status is CertificateStatus.GOOD and certificate.not_after < single.this_update_utc:
-        kept = cutoff is not None and certificate.not_after >= cutoff
+    if single.status is CertificateStatus.GOOD and certificate.not_after < single.this_update:
+        kept = single.cutoff is not None and certificate.not_after >= single.cutoff
         if not kept:
             doubts.append(Doubt.CERTIFICATE_HAD_EXPIRED)
-    reason = single.revocation_reason
     return RevocationFact(
         "ocsp",
         answer.digest,
-        status,
-        single.revocation_time_utc,
-        reason.name if reason else ("unspecified" if status is CertificateStatus.REVOKED else None),
-        single.this_update_utc,
-        single.next_update_utc,
+        single.status,
+        single.revoked_at,
+        single.reason,
+        single.this_update,
+        single.next_update,
         answer.produced_at,
         responder.der,
         answer.algorithm,
@@ -430,16 +454,12 @@ def _single_fact(
     )
 
 
-def _is_about(single: ocsp.OCSPSingleResponse, certificate: Certificate, issuer: Certificate) -> bool:
-    if single.serial_number != certificate.serial:
-        return False
-    try:
-        name = single.hash_algorithm.name.replace("-", "_")
-    except Exception:  # noqa: BLE001 - an unknown digest algorithm: nothing can be compared
+def _is_about(single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
+    if single.serial != certificate.serial:
         return False
     return (single.issuer_name_hash, single.issuer_key_hash) in (
-        _issuer_hashes(certificate.issuer, issuer, name),
-        _issuer_hashes(issuer.subject, issuer, name),
+        _issuer_hashes(certificate.issuer, issuer, single.hash_algorithm),
+        _issuer_hashes(issuer.subject, issuer, single.hash_algorithm),
     )
 
 

@@ -17,7 +17,8 @@ from zdda.validation.policy import ValidationPolicy
 
 @dataclass(frozen=True)
 class EvidenceAtHand:
-    """``latest_revocation``: the latest thisUpdate that counts; None for the validation time."""
+    """``embedded``: the part of ``revocation`` that the document itself carries. ``latest_revocation``: the
+    latest thisUpdate that counts; None for the validation time."""
 
     anchors: TrustAnchors
     certificates: tuple[bytes, ...]
@@ -25,6 +26,7 @@ class EvidenceAtHand:
     policy: ValidationPolicy
     validation_time: datetime
     catalogue: AlgorithmCatalogue = field(default_factory=AlgorithmCatalogue)
+    embedded: RevocationData = field(default_factory=RevocationData)
     latest_revocation: datetime | None = None
 
     def path_of(self, certificate: bytes) -> PathResult:

@@ -25,7 +25,8 @@ def format_of(signature: Signature, document: SignedDocument, evidence: Evidence
     if not own and not later:
         return signature.profile.value if extended else f"{signature.profile.value}-B"
     long_term = _has_long_term(signature, document, own, later, evidence)
-    archival = any(item.covered_until > document.validation_store_position for item in later)
+    stores = [position for position in document.validation_store_positions if position > signature.covered_until]
+    archival = any(item.covered_until > position for item in later for position in stores)
     if extended:
         return "PAdES-LTV" if long_term and archival else signature.profile.value
     if long_term:
@@ -40,9 +41,11 @@ def _has_long_term(
     later: list[Timestamp],
     evidence: EvidenceAtHand,
 ) -> bool:
-    """A store, and revocation data for every chain but that of the last document timestamp."""
-    revocation = RevocationData(signature.crls + document.crls, signature.ocsps + document.ocsps)
-    if not document.has_validation_store or not (revocation.crls or revocation.ocsps):
+    """A store written after the signature, and revocation data for every chain but that of the last document
+    timestamp."""
+    revocation = evidence.embedded
+    stored = any(position > signature.covered_until for position in document.validation_store_positions)
+    if not stored or not (revocation.crls or revocation.ocsps):
         return False
     signers = [signature.signer, *(authority_of(item) for item in (*own, *later[:-1]))]
     pool = _pool((*signature.certificates, *document.certificates, *_embedded((*own, *later))))

@@ -59,7 +59,11 @@ _CA = CertificatePolicy(
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What is asked of a signature or of a timestamp."""
+    """What is asked of a signature or of a timestamp.
+
+    ``expired_needs_valid_revocation_issuer``: an expired certificate counts as known not to be revoked only while
+    the issuer of the revocation data is valid itself (else OUT_OF_BOUNDS_NO_POE).
+    """
 
     signer: CertificatePolicy
     ca: CertificatePolicy
@@ -72,6 +76,7 @@ class TokenPolicy:
     signing_time_in_certificate_validity: Level = Level.FAIL
     message_digest_present: Level = Level.FAIL
     modified_after_signing: Level = Level.WARN
+    expired_needs_valid_revocation_issuer: bool = True
 
 
 def _signature() -> TokenPolicy:
@@ -95,7 +100,7 @@ def _timestamp() -> TokenPolicy:
         forbidden_extensions=frozenset({_NO_CHECK, _NO_REV_AVAIL}),
         subject_key_identifier=Level.FAIL,
     )
-    return TokenPolicy(signer, ca)
+    return TokenPolicy(signer, ca, expired_needs_valid_revocation_issuer=False)
 
 
 @dataclass(frozen=True, slots=True)

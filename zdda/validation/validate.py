@@ -202,7 +202,7 @@ def _evidence(
         if timestamp.token is not None:
             certificates.update(dict.fromkeys(timestamp.token.certificates))
             data += RevocationData(timestamp.token.crls, timestamp.token.ocsps)
-    return EvidenceAtHand(anchors, tuple(certificates), data + revocation, policy, at, catalogue)
+    return EvidenceAtHand(anchors, tuple(certificates), data + revocation, policy, at, catalogue, data)
 
 
 def _signature(

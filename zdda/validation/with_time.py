@@ -86,25 +86,23 @@ def validate_with_time(
     evidence: EvidenceAtHand,
 ) -> WithTime:
     checks = Checks("validation-with-time", CLAUSE)
-    proofs = prove_existence(
-        signature_digest, signature, timestamps, ProofsOfExistence(evidence.validation_time), checks
+    proofs = ProofsOfExistence(evidence.validation_time)
+    conclusive = basic.conclusion.indication is Indication.PASSED
+    # Step 1: any other result of basic validation stands, whatever the time.
+    continuing = conclusive or (bool(basic.failures) and all(_may_continue(item) for item in basic.failures))
+    outside = next((item for item in basic.failures if not _may_continue(item)), None)
+    checks.check(
+        "basic-validation-acceptable",
+        continuing,
+        otherwise=basic.conclusion if outside is None else outside.conclusion,
+        checked=str(basic.conclusion.subindication or ""),
     )
+    if continuing:
+        proofs = prove_existence(signature_digest, signature, timestamps, proofs, checks)
     best = proofs.of(signature_digest)
     checks.note("best-signature-time", format_time(best.time), best.source)
-    if basic.conclusion.indication is not Indication.PASSED:
-        continuing = all(_may_continue(failure) for failure in basic.failures) and bool(basic.failures)
-        # Step 1: any other result of basic validation stands, whatever the time.
-        first = next((item for item in basic.failures if not _may_continue(item)), None)
-        checks.check(
-            "basic-validation-acceptable",
-            continuing,
-            otherwise=first.conclusion if first is not None else basic.conclusion,
-            checked=str(basic.conclusion.subindication or ""),
-        )
-        if continuing:
-            _cure(checks, signature, basic, evidence, best.time)
-    else:
-        checks.check("basic-validation-acceptable", True)
+    if continuing and not conclusive:
+        _cure(checks, signature, basic, evidence, best.time)
     if not checks.failed:
         acceptance = accept_signature(
             signature, evidence.policy, evidence.policy.signature, evidence.catalogue, best.time

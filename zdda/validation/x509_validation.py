@@ -52,7 +52,7 @@ def validate_certificate(
         return X509Outcome(checks.block(), path)
     for index, member in enumerate(members[:-1]):
         rules = token.signer if index == 0 else token.ca
-        _judge(checks, path, index, member, rules, policy, catalogue, moment)
+        _judge(checks, path, index, member, rules, token, policy, catalogue, moment)
     if path.status is PathStatus.CONSTRAINTS or path.constraint_failure is not None:
         general = indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
         checks.check("path-constraints", False, otherwise=general, checked=path.constraint_failure)
@@ -71,6 +71,7 @@ def _judge(
     index: int,
     member: PathCertificate,
     rules: CertificatePolicy,
+    token: TokenPolicy,
     policy: ValidationPolicy,
     catalogue: AlgorithmCatalogue,
     moment: datetime,
@@ -96,7 +97,7 @@ def _judge(
         indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE),
         certificate.sha256,
     )
-    _validity(checks, path, member, fact, moment)
+    _validity(checks, path, member, fact, token, moment)
     if fact is not None and member.valid_at(moment):
         out_of_bounds = indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE)
         issuer = load_certificate(fact.issuer)
@@ -260,6 +261,7 @@ def _validity(
     path: PathResult,
     member: PathCertificate,
     fact: RevocationFact | None,
+    token: TokenPolicy,
     moment: datetime,
 ) -> None:
     certificate = member.certificate
@@ -269,7 +271,7 @@ def _validity(
     else:
         otherwise = indeterminate(
             SubIndication.OUT_OF_BOUNDS_NOT_REVOKED
-            if _known_not_revoked(path, member, fact, moment)
+            if _known_not_revoked(path, member, fact, token, moment)
             else SubIndication.OUT_OF_BOUNDS_NO_POE
         )
     checks.check(
@@ -283,13 +285,19 @@ def _validity(
 
 
 def _known_not_revoked(
-    path: PathResult, member: PathCertificate, fact: RevocationFact | None, moment: datetime
+    path: PathResult,
+    member: PathCertificate,
+    fact: RevocationFact | None,
+    token: TokenPolicy,
+    moment: datetime,
 ) -> bool:
     """The certificate was not revoked when last told, by an issuer whose word still counts."""
     if member.revocation_exempt and not member.revocation:
         return True
     if fact is None or fact.revoked_by(moment) or Doubt.STATUS_UNKNOWN in fact.doubts:
         return False
+    if not token.expired_needs_valid_revocation_issuer:
+        return True
     issuer = load_certificate(fact.issuer)
     anchor = path.members[-1].certificate
     return issuer.der == anchor.der or issuer.not_before <= moment <= issuer.not_after
