@@ -44,14 +44,15 @@ def demonstration_documents(
 
 def plain_pdf(title: str, filler: int = 0) -> bytes:
     """A small PDF 1.7 of one page; ``filler`` bytes of an unused stream make it larger."""
-    text = title.encode("ascii", "replace").decode("ascii").replace("(", "\\(").replace(")", "\\)")
-    content = f"BT /F1 18 Tf 72 760 Td ({text}) Tj ET".encode("ascii")
+    content = b"BT /F1 18 Tf 72 760 Td (%s) Tj ET" % _shown(title)
     encoded = "feff" + title.encode("utf-16-be").hex()
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R >>",
         b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
         b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
-        b" /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>",
+        b" /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica"
+        b" /Encoding << /Type /Encoding /BaseEncoding /WinAnsiEncoding /Differences [ 128 %s ] >> >> >> >> >>"
+        % b" ".join(b"/" + glyph for glyph in _CZECH.values()),
         b"<< /Length %d >>\nstream\n%s\nendstream" % (len(content), content),
         b"<< /Title <%s> >>" % encoded.encode("ascii"),
     ]
@@ -67,6 +68,24 @@ def plain_pdf(title: str, filler: int = 0) -> bytes:
     out += b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
     out += b"trailer\n<< /Size %d /Root 1 0 R /Info 5 0 R >>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
     return bytes(out)
+
+
+_CZECH = dict(
+    zip(
+        "čďěňřšťůžČĎĚŇŘŠŤŮŽ",
+        b"ccaron dcaron ecaron ncaron rcaron scaron tcaron uring zcaron"
+        b" Ccaron Dcaron Ecaron Ncaron Rcaron Scaron Tcaron Uring Zcaron".split(),
+        strict=True,
+    )
+)
+"""Letters that WinAnsi lacks, or has elsewhere, by the names of their glyphs; codes from 128 on."""
+
+
+def _shown(text: str) -> bytes:
+    """The text as a PDF literal string in the page's encoding: Latin-1, and Czech letters from 128 on."""
+    codes = {letter: bytes([128 + number]) for number, letter in enumerate(_CZECH)}
+    shown = b"".join(codes.get(letter) or letter.encode("latin-1", "replace") for letter in text)
+    return shown.replace(b"\\", b"\\\\").replace(b"(", b"\\(").replace(b")", b"\\)")
 
 
 def sign_pdf(pdf: bytes, credential: Credential, timestamps: DemonstrationTimestamps | None) -> bytes:
