@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from zdda.evidence.evidence_record import assemble
+from zdda.evidence.evidence_record import TokenCheck, TokenChecker, assemble
 from zdda.evidence.hash_tree import HashTree, group_digest
 from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import format_time, parse_time
@@ -43,6 +43,10 @@ class EvidenceBatch:
 
     def tree(self) -> HashTree:
         return HashTree(self.leaves)
+
+    def check(self, check_token: TokenChecker) -> TokenCheck:
+        """Judges the token over the root of the leaves: whether the whole batch is what was stamped."""
+        return check_token(self.token, self.tree().root, None)
 
     def evidence_record(self, index: int, group: tuple[bytes, ...]) -> bytes:
         """The DER of the evidence record of leaf ``index``, whose group has these digests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -217,6 +218,8 @@ def test_a_batch_gives_a_record_only_to_the_group_at_its_place() -> None:
         record = batch.evidence_record(index, group)
         assert verify(record, {"sha256": group}, believing).status is EvidenceStatus.PROVEN
         assert record == EvidenceBatch.decode(batch.encode()).evidence_record(index, tuple(reversed(group)))
+    assert batch.check(believing).status is TokenStatus.TRUSTED
+    assert replace(batch, leaves=leaves[:1]).check(believing).status is TokenStatus.BROKEN
     for index, group in ((1, GROUP), (2, GROUP), (-1, groups[1]), (0, GROUP[:2])):
         with pytest.raises(IntegrityError):
             batch.evidence_record(index, group)
