@@ -116,6 +116,20 @@ def revocation_facts(
     return tuple(facts)
 
 
+def is_mentioned(certificate: Certificate, issuer: Certificate, data: RevocationData) -> bool:
+    """Whether ``data`` hold a CRL or an OCSP answer about the certificate, whoever signed it: for the level of a
+    signature, which is presence; never for a verdict."""
+    for der in data.ocsps:
+        answer = _load_ocsp(der)
+        if answer is not None and any(_is_about(single, certificate, issuer) for single in answer.singles):
+            return True
+    for der in data.crls:
+        crl = _load_crl(der)
+        if crl is not None and same_name(crl.issuer, certificate.issuer) and _in_scope(crl.point, certificate):
+            return True
+    return False
+
+
 def decisive_fact(facts: Sequence[RevocationFact], moment: datetime) -> RevocationFact | None:
     """The fact that counts at ``moment``: a revocation for good, else the newest reliable one.
 

@@ -8,7 +8,7 @@ from zdda.signatures.certificates import Certificate, load_certificate, same_nam
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import Profile, Signature, SignedDocument, Timestamp, TimestampType
 from zdda.signatures.signed_structure import is_signed_by
-from zdda.trust.revocation import RevocationData, revocation_facts
+from zdda.trust.revocation import RevocationData, is_mentioned
 from zdda.validation.basic import authority_of
 from zdda.validation.evidence_at_hand import EvidenceAtHand
 
@@ -49,7 +49,7 @@ def _has_long_term(
         return False
     signers = [signature.signer, *(authority_of(item) for item in (*own, *later[:-1]))]
     pool = _pool((*signature.certificates, *document.certificates, *_embedded((*own, *later))))
-    return all(signer is not None and _covered(signer, pool, revocation, evidence) for signer in signers)
+    return all(signer is not None and _covered(signer, pool, revocation) for signer in signers)
 
 
 def _embedded(timestamps: Iterable[Timestamp]) -> Iterable[bytes]:
@@ -69,25 +69,17 @@ def _pool(certificates: Iterable[bytes]) -> list[Certificate]:
 
 
 def _covered(
-    certificate: Certificate, pool: list[Certificate], revocation: RevocationData, evidence: EvidenceAtHand
+    certificate: Certificate,
+    pool: list[Certificate],
+    revocation: RevocationData,
+    depth: int = 0,
 ) -> bool:
-    """Every certificate of the chain, the self-issued one apart, has revocation data in the document."""
-    current = certificate
-    for _ in range(_LONGEST):
-        if current.self_issued:
-            return True
-        issuer = next(
-            (
-                other
-                for other in pool
-                if same_name(other.subject, current.issuer)
-                and is_signed_by(current.der, current.sha256, other.public_key, other.public_key_info)
-            ),
-            None,
-        )
-        if issuer is None:
-            return False
-        if not revocation_facts(current, issuer, revocation, evidence.validation_time):
-            return False
-        current = issuer
-    return False
+    """Some chain to a self-issued certificate has revocation data in the document for each other member."""
+    if certificate.self_issued:
+        return True
+    return depth < _LONGEST and any(
+        is_mentioned(certificate, issuer, revocation) and _covered(issuer, pool, revocation, depth + 1)
+        for issuer in pool
+        if same_name(issuer.subject, certificate.issuer)
+        and is_signed_by(certificate.der, certificate.sha256, issuer.public_key, issuer.public_key_info)
+    )

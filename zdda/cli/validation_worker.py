@@ -1,0 +1,97 @@
+"""What a worker process does for ``zdda validate``: opens one file, validates it, answers in JSON."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from zdda.model.clock import parse_time
+from zdda.signatures.errors import FormatError
+from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
+from zdda.validation.validate import validate_document
+
+FUNCTION = "zdda.cli.validation_worker:validate_file"
+MODULES = ("zdda.cli.validation_worker",)
+
+
+def validate_file(request: dict[str, Any]) -> dict[str, Any]:
+    """Members of ``request``: ``document``, ``detached``, ``trust_anchors`` (paths), ``at`` (RFC 3339).
+
+    Answers ``{"report": …, "worst": …}``, or ``{"error": why}`` where a file cannot be read.
+    """
+    try:
+        anchors = TrustAnchors.load(_small(Path(path)) for path in request["trust_anchors"])
+    except (OSError, FormatError) as error:
+        return {"error": f"a trust anchor cannot be read: {_reason(error)}"}
+    with ExitStack() as stack:
+        try:
+            document = stack.enter_context(open(request["document"], "rb"))
+            detached = [stack.enter_context(open(path, "rb")) for path in request["detached"][:256]]
+        except OSError as error:
+            return {"error": f"a file cannot be read: {_reason(error)}"}
+        report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
+    worst = report.worst()
+    return {"report": report.as_json(), "worst": None if worst is None else worst.value}
+
+
+def _small(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAXIMUM_FILE + 1)
+
+
+def _reason(error: Exception) -> str:
+    return error.strerror or "input error" if isinstance(error, OSError) else str(error)
+
+
+def batch_answer(document: str, answer: dict[str, Any]) -> dict[str, Any]:
+    """The answer in the form of the batch interface; ``answer`` is that of ``validate_file``."""
+    blank: dict[str, Any] = {
+        "document": document,
+        "container": None,
+        "signatures": [],
+        "timestamps": [],
+        "evidence_records": [],
+    }
+    if "error" in answer:
+        return {**blank, "refused": answer["error"]}
+    report = answer["report"]
+    if report["notValidated"] is not None:
+        code, detail = report["notValidated"]["code"], report["notValidated"]["detail"]
+        return {**blank, "refused": f"internal: {detail}" if code == "internal-error" else code}
+    if report["refused"] is not None:
+        return {**blank, "refused": f"{report['refused']['code']}: {report['refused']['detail']}"}
+    return {
+        **blank,
+        "refused": None,
+        "container": report["document"]["container"],
+        "signatures": [
+            {
+                "format": item["format"],
+                "counter": item["counter"],
+                "intact": item["intact"],
+                "valid": item["valid"],
+                "indication": item["indication"],
+                "subindication": item["subindication"],
+                "best_signature_time": _short(item["bestSignatureTime"]),
+                "claimed_signing_time": _short(item["claimedSigningTime"]),
+            }
+            for item in report["signatures"]
+        ],
+        "timestamps": [
+            {
+                "type": item["type"],
+                "imprint_intact": item["imprintIntact"],
+                "signature_valid": item["signatureValid"],
+                "time": _short(item["time"]),
+                "indication": item["indication"],
+                "subindication": item["subindication"],
+            }
+            for item in report["timestamps"]
+        ],
+    }
+
+
+def _short(time: str | None) -> str | None:
+    """The batch interface writes whole seconds without a fraction."""
+    return time.replace(".000Z", "Z") if time is not None else None
