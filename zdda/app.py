@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -153,6 +154,17 @@ def open_database(settings: Settings, folder: Path) -> Engine:
     engine = open_engine(url.render_as_string(hide_password=False))
     migrate(engine)
     return engine
+
+
+@contextmanager
+def open_accounts(settings: Settings, folder: Path) -> Iterator[Accounts]:
+    """The tenant's accounts, without the rest of the archive."""
+    engine = open_database(settings, folder)
+    try:
+        database = TenantDatabase(engine, tenant_id(settings.archive.tenant))
+        yield Accounts(database, SystemClock(), system_entropy)
+    finally:
+        engine.dispose()
 
 
 def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:

@@ -102,7 +102,7 @@ class IntakeSettings(Section):
 class WorkerSettings(Section):
     """Threads that move deposits on, and processes that parse hostile bytes."""
 
-    threads: int = Field(4, gt=0, le=64, description="deposits worked at once")
+    threads: int = Field(8, gt=0, le=64, description="deposits worked at once")
     processes: int = Field(2, gt=0, le=64, description="worker processes for parsing")
     cpu_seconds: int = Field(60, gt=0, description="processor time of one document")
     wall_seconds: float = Field(120.0, gt=0, description="elapsed time of one document")
