@@ -158,7 +158,9 @@ def parse(record: bytes) -> EvidenceRecord:
                 _reduced(archive_timestamp)
                 _algorithm(archive_timestamp)
                 _imprint_algorithm(archive_timestamp)
-        parsed["digest_algorithms"].native  # noqa: B018 - parses now, not later
+                archive_timestamp["attributes"].native  # noqa: B018 - parses now, not later
+        for field in ("digest_algorithms", "crypto_infos", "encryption_info"):
+            parsed[field].native  # noqa: B018
     except EvidenceMalformed:
         raise
     except Exception as error:

@@ -13,8 +13,16 @@ class ReducedHashtree(core.SequenceOf):  # type: ignore[misc]
     _child_spec = PartialHashtree
 
 
-class Attributes(core.SetOf):  # type: ignore[misc]
+class AttributeValues(core.SetOf):  # type: ignore[misc]
     _child_spec = core.Any
+
+
+class Attribute(core.Sequence):  # type: ignore[misc]
+    _fields = [("type", core.ObjectIdentifier), ("values", AttributeValues)]  # noqa: RUF012 - asn1crypto's way
+
+
+class Attributes(core.SetOf):  # type: ignore[misc]
+    _child_spec = Attribute
 
 
 class ArchiveTimeStamp(core.Sequence):  # type: ignore[misc]

@@ -48,8 +48,9 @@ def token_checker(
     def check(token_der: bytes, imprint: bytes, following: datetime | None) -> TokenCheck:
         try:
             token = parse_timestamp_token(token_der)
-        except FormatError as error:
-            return TokenCheck(TokenStatus.BROKEN, None, f"a timestamp token cannot be read: {error}")
+        except Exception as error:  # noqa: BLE001 - whatever a parser of hostile bytes raises, it is no token
+            why = str(error) if isinstance(error, FormatError) else type(error).__name__
+            return TokenCheck(TokenStatus.BROKEN, None, f"a timestamp token cannot be read: {why}")
         wrong = _broken(token, imprint, following or at + _CLOCKS_APART)
         if wrong:
             return TokenCheck(TokenStatus.BROKEN, token.gen_time, f"the timestamp token {wrong}")

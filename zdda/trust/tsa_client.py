@@ -15,7 +15,6 @@ from asn1crypto import cms, core, tsp
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import Unavailable
 from zdda.signatures.certificates import load_certificate
-from zdda.signatures.errors import FormatError
 from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathStatus, validate_path
@@ -84,7 +83,7 @@ class TsaClient:
         der = _granted_token(self._exchange(request.dump()))
         try:
             wrong = self._wrong_with(parse_timestamp_token(der), imprint, nonce)
-        except FormatError as error:
+        except Exception as error:  # whatever a parser of hostile bytes raises
             raise AuthorityRefused("the authority's token cannot be read") from error
         if wrong:
             raise AuthorityRefused(f"the authority's token {wrong}")
