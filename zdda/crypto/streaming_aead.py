@@ -125,7 +125,7 @@ class EncryptingWriter:
         self._closed = True
 
 
-class DecryptingReader(io.RawIOBase, BinaryIO):  # type: ignore[misc]
+class DecryptingReader(io.RawIOBase, BinaryIO):
     """The plaintext of a ciphertext, readable and seekable; never gives a byte that is not authenticated.
 
     Opening authenticates the last segment, so a truncated or extended stream is known at once. ``read(n)``

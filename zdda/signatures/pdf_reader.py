@@ -11,6 +11,7 @@ import binascii
 import io
 import logging
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -29,6 +30,7 @@ IN_MEMORY = 4 * 1024 * 1024
 MAXIMUM_FIELDS = 10_000
 MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 4000
+MAXIMUM_VALUE = 32 * 1024 * 1024
 MAXIMUM_REVISIONS = 200
 _BLOCK = 1024
 _WHITESPACE = b"\x00\t\n\x0c\r "
@@ -380,9 +382,20 @@ class PdfDocument:
                 try:
                     item = items[index]
                     if isinstance(item, generic.StreamObject):
-                        values[target][bytes(item.data)] = None
+                        values[target][_stream_data(item)] = None
                 except Exception as error:  # noqa: BLE001 - one broken value must not hide the others
                     self.findings.append(Finding("dss-value-unreadable", Severity.WARNING, type(error).__name__))
+
+
+def _stream_data(stream: Any) -> bytes:
+    """A stream's data; a Flate stream cut short before its checksum gives what it holds, as other readers do.
+    What it holds is a signed structure, which its own signature vouches for."""
+    try:
+        return bytes(stream.data)
+    except zlib.error:
+        if stream.get("/Filter") != "/FlateDecode" or "/DecodeParms" in stream:
+            raise
+        return zlib.decompressobj().decompress(stream.encoded_data, MAXIMUM_VALUE)
 
 
 def _entry(value: Any, key: str, raw: bool = False) -> Any:
