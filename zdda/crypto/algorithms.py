@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 
 from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import format_time
@@ -110,7 +111,7 @@ class AlgorithmCatalogue:
             "version": self.version,
         }
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the catalogue's canonical JSON in hexadecimal: what a report pins."""
         return hashlib.sha256(canonical_json(self.as_json())).hexdigest()

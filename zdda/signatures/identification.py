@@ -34,7 +34,7 @@ class IdentifiedFormat:
 
 @dataclass(slots=True)
 class _Pattern:
-    """``literal`` is found within ``window`` bytes of the beginning wherever the expression matches."""
+    """``literal`` is found, for BOF within ``window`` bytes of the beginning, wherever the expression matches."""
 
     position: str
     expression: str
@@ -42,8 +42,12 @@ class _Pattern:
     window: int
     compiled: re.Pattern[bytes] | None = None
 
-    def possible(self, head: bytes) -> bool:
-        return not self.literal or head.find(self.literal, 0, self.window) >= 0
+    def possible(self, head: bytes, tail: bytes) -> bool:
+        if not self.literal:
+            return True
+        if self.position == "BOF":
+            return head.find(self.literal, 0, self.window) >= 0
+        return self.literal in (tail if self.position == "EOF" else head)
 
     def matches(self, head: bytes, tail: bytes) -> bool:
         if self.compiled is None:
@@ -74,19 +78,26 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
 
 
 def _matches(item: _Format, head: bytes, tail: bytes) -> bool:
-    return any(
-        all(pattern.possible(head) for pattern in signature)
-        and all(pattern.matches(head, tail) for pattern in signature)
-        for signature in item.signatures
-    )
+    for signature in item.signatures:
+        for pattern in signature:
+            if not pattern.possible(head, tail):
+                break
+        else:
+            if all(pattern.matches(head, tail) for pattern in signature):
+                return True
+    return False
 
 
 def _candidates(head: bytes) -> Iterator[_Format]:
     """Formats in PRONOM's order of which a signature starts with the file's first byte, or with no fixed byte."""
+    return iter(_starting_with(head[0]))
+
+
+@lru_cache(maxsize=256)
+def _starting_with(first: int) -> tuple[_Format, ...]:
     by_first, unfixed = _registry()
-    merged = sorted({*by_first.get(head[0], ()), *unfixed})
     formats = _formats()
-    return (formats[index] for index in merged)
+    return tuple(formats[index] for index in sorted({*by_first.get(first, ()), *unfixed}))
 
 
 @lru_cache(maxsize=1)
@@ -95,7 +106,10 @@ def _registry() -> tuple[dict[int, tuple[int, ...]], tuple[int, ...]]:
     unfixed: list[int] = []
     for index, item in enumerate(_formats()):
         for signature in item.signatures:
-            fixed = next((p.literal[0] for p in signature if p.literal and p.window == len(p.literal)), None)
+            fixed = next(
+                (p.literal[0] for p in signature if p.position == "BOF" and p.literal and p.window == len(p.literal)),
+                None,
+            )
             if fixed is None:
                 unfixed.append(index)
             else:
@@ -135,57 +149,90 @@ def _read(element: ElementTree.Element) -> _Format | None:
         for pattern in signature.findall("pattern"):
             expression = pattern.findtext("regex") or ""
             position = pattern.findtext("position") or "VAR"
-            literal, window = _leading(expression) if position == "BOF" else (b"", 0)
+            literal, window = _leading(expression) if position == "BOF" else (_required(expression), 0)
             patterns.append(_Pattern(position, expression, literal, window))
         if patterns:
-            item.signatures.append(patterns)
+            # What stands at the beginning is the cheapest to look for.
+            item.signatures.append(sorted(patterns, key=lambda pattern: pattern.position != "BOF"))
     return item
 
 
 def _leading(expression: str) -> tuple[bytes, int]:
-    """(bytes that every match holds, within how many bytes of the beginning); no bytes where none are certain."""
-    if not expression.startswith(_BEGINNING) or "|" in _outside_groups(expression):
+    """Of an expression for the beginning: (bytes that every match holds, within how many bytes of the file's
+    beginning); no bytes where none are certain."""
+    if not expression.startswith(_BEGINNING) or _has_alternatives(expression):
         return b"", 0
     rest = expression[len(_BEGINNING) :]
     gap = 0
     while match := _GAP.match(rest):
         gap += int(match[2] or match[1])
         rest = rest[match.end() :]
-    literal = bytearray()
-    while rest:
-        escape = _ESCAPE.match(rest)
+    literal = next(_runs(rest), b"") if rest and (rest[0] not in _SPECIAL or rest[0] == "\\") else b""
+    return literal, gap + len(literal)
+
+
+def _required(expression: str) -> bytes:
+    """The longest run of bytes that every match of an expression for any place holds."""
+    if _has_alternatives(expression):
+        return b""
+    return max(_runs(expression.removeprefix("(?s)").removesuffix("\\Z")), key=len, default=b"")
+
+
+def _runs(expression: str) -> Iterator[bytes]:
+    """The runs of fixed bytes outside groups and classes, in order; what a quantifier follows is left out."""
+    run = bytearray()
+    while expression:
+        escape = _ESCAPE.match(expression)
         if escape is not None:
             byte = int(escape[1], 16) if escape[1] else _CONTROL[escape[3]] if escape[3] else ord(escape[2])
-            following = rest[escape.end() :]
-        elif rest[0] not in _SPECIAL and ord(rest[0]) < 0x80:
-            byte, following = ord(rest[0]), rest[1:]
+            following = expression[escape.end() :]
+        elif expression[0] not in _SPECIAL and ord(expression[0]) < 0x80:
+            byte, following = ord(expression[0]), expression[1:]
         else:
-            break
+            if run:
+                yield bytes(run)
+                run.clear()
+            expression = expression[_extent(expression) :]
+            continue
         if following and following[0] in _QUANTIFIERS:
-            break
-        literal.append(byte)
-        rest = following
-    return bytes(literal), gap + len(literal)
+            if run:
+                yield bytes(run)
+                run.clear()
+        else:
+            run.append(byte)
+        expression = following
+    if run:
+        yield bytes(run)
 
 
-def _outside_groups(expression: str) -> str:
-    """The expression without groups, classes and escapes, in which a bar would be an alternative of the whole."""
-    kept: list[str] = []
+def _extent(expression: str) -> int:
+    """How many characters the group, class, repetition or single special character at the beginning takes."""
     depth, index, in_class = 0, 0, False
     while index < len(expression):
         character = expression[index]
         if character == "\\":
             index += 2
+            if depth == 0 and not in_class:
+                return index
             continue
         if in_class:
             in_class = character != "]"
         elif character == "[":
             in_class = True
-        elif character == "(":
+        elif character in "({":
             depth += 1
-        elif character == ")":
+        elif character in ")}":
             depth -= 1
-        elif depth == 0:
-            kept.append(character)
         index += 1
-    return "".join(kept)
+        if depth == 0 and not in_class:
+            return index
+    return index
+
+
+def _has_alternatives(expression: str) -> bool:
+    """Whether the whole expression is a choice: a bar stands outside of every group and class."""
+    while expression:
+        if expression[0] == "|":
+            return True
+        expression = expression[_extent(expression) :]
+    return False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 
 from zdda.model.canonical_json import canonical_json
 from zdda.validation.constraints import Level
@@ -103,7 +104,7 @@ def _timestamp() -> TokenPolicy:
     return TokenPolicy(signer, ca, expired_needs_valid_revocation_issuer=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ValidationPolicy:
     """Immutable; ``name`` is for people, ``digest`` identifies it."""
 
@@ -113,7 +114,7 @@ class ValidationPolicy:
     algorithms: Level = Level.FAIL
     timestamp_in_future: Level = Level.FAIL
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the policy's canonical JSON, in hexadecimal."""
         return hashlib.sha256(canonical_json(_plain(asdict(self)))).hexdigest()
