@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from zdda.app import Archive, build, initialise
+from zdda.cli.logs import configure_logs
 from zdda.cli.verify import verify_files
 from zdda.demonstration.authority import DemonstrationAuthority
 from zdda.demonstration.documents import DemonstrationDocument, demonstration_documents
@@ -107,16 +108,19 @@ def demonstrate(
     console = Console()
     console.print("Starting an archive with a [bold]demonstration authority[/] (nobody trusts it) …")
     running = start(folder / "demonstration")
+    log = (running.folder / "archive.log").open("a", buffering=1, encoding="utf-8")
+    configure_logs("info", log)
     try:
         well = show(running, console)
         if not once:
-            console.print("Serving until you press Ctrl-C.")
+            console.print("Serving until you press Ctrl-C; the log is in the folder.")
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
         well = True
     finally:
         running.stop()
+        log.close()
     raise typer.Exit(0 if well else 1)
 
 
