@@ -175,7 +175,8 @@ class _Verification:
             self._add(CheckName.EVIDENCE, Outcome.NOT_CHECKED, message, "depends")
             return
         try:
-            verdict = verify_evidence(self._record, self._group(aip), token_checker(self._anchors, self._at))
+            checker = token_checker(self._anchors, self._at)
+            verdict = verify_evidence(self._record, self._group(aip), checker, self._at)
         except EvidenceMalformed as error:
             self._add(CheckName.EVIDENCE, Outcome.FAILED, str(error), error.code)
             return
@@ -186,7 +187,9 @@ class _Verification:
             return
         broken = verdict.status is not EvidenceStatus.NOT_PROVABLE
         outcome = Outcome.FAILED if broken else Outcome.NOT_PROVABLE
-        code = "evidence-broken" if broken else "evidence-no-anchors"
+        code = "evidence-broken" if broken else "evidence-not-provable"
+        if not broken and not self._anchors.certificates:
+            code = "evidence-no-anchors"
         for finding in verdict.findings[:_MOST_FINDINGS] or ("proves nothing",):
             self._add(CheckName.EVIDENCE, outcome, finding, code)
 
