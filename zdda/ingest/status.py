@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from zdda.catalog.deposits import documents_of, get_deposit, history_of
+from zdda.catalog.evidence import get_batch
 from zdda.database.session import AnyRow, Transaction
 from zdda.model.canonical_json import parse_json
 from zdda.model.deposit import Deferral, DepositState
@@ -17,9 +18,9 @@ def status_of(tx: Transaction, deposit_id: UUID, *, created: bool = False) -> De
     """Raises ``NotFound``."""
     row = get_deposit(tx, deposit_id)
     state = DepositState(row.state)
-    deferral = None
-    if row.deferred_reason is not None and row.not_before is not None:
-        deferral = Deferral(row.deferred_reason, row.not_before)
+    deferral = _deferral(row)
+    if state is DepositState.STORED and row.batch_id is not None:
+        deferral = _deferral(get_batch(tx, row.batch_id))  # it waits for what its batch waits for
     return DepositStatus(
         deposit_id=deposit_id,
         package_id=row.package_id,
@@ -31,6 +32,12 @@ def status_of(tx: Transaction, deposit_id: UUID, *, created: bool = False) -> De
         rejection=_rejection(tx, row) if state is DepositState.REJECTED else None,
         created=created,
     )
+
+
+def _deferral(row: AnyRow) -> Deferral | None:
+    if row.deferred_reason is None or row.not_before is None:
+        return None
+    return Deferral(row.deferred_reason, row.not_before)
 
 
 def _rejection(tx: Transaction, row: AnyRow) -> dict[str, Any]:
