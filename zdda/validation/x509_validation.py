@@ -231,15 +231,20 @@ def _revocation(
 
 
 def _supported(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
-    """Whether who issued the data is itself known not to be revoked: the anchor; a responder that was checked
-    or needs none (a doubt says otherwise); or a CA of the path with a good status of its own."""
+    """Whether the word of who issued the data counts: the anchor's; that of a responder that was checked or needs
+    no check (a doubt says otherwise); that of a CA of the path with a good status of its own, or revoked only
+    after it issued the data (its revocation is a failure of its own, REVOKED_CA_NO_POE)."""
     for position, member in enumerate(path.members):
         if member.certificate.der != fact.issuer:
             continue
         if position == len(path.members) - 1:
             return True
         own = member.decisive(moment)
-        return own is not None and own.status is CertificateStatus.GOOD and _supported(path, own, moment)
+        if own is None:
+            return False
+        if own.revoked_by(moment) and (own.revoked_at is None or own.revoked_at <= fact.this_update):
+            return False
+        return _supported(path, own, moment)
     return True
 
 
