@@ -2,6 +2,7 @@
 
 The lock is the file's modification time, which lies in the future: it survives copies that keep times, needs no
 extended attributes, and `ls` shows it. It binds the archive; against root on that machine it is no protection.
+File systems end in 2446 (ext4): a longer lock is set to 2400, and prolonged from the object record in time.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ CRASH_POINTS = (
     "blob.locked",
 )
 _CHUNK = 1024 * 1024
+_LATEST_LOCK = datetime(2400, 1, 1, tzinfo=UTC)
 
 
 class FilesystemBlobs:
@@ -71,6 +73,7 @@ class FilesystemBlobs:
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
         if self._failed:
             raise StoreFailed("the store takes no writes since an error of its medium")
+        retain_until = min(retain_until, _LATEST_LOCK)
         path = self._path(address)
         try:
             if path.exists():
@@ -98,7 +101,7 @@ class FilesystemBlobs:
 
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
         self.stat(address)
-        self._lock(self._path(address), retain_until)
+        self._lock(self._path(address), min(retain_until, _LATEST_LOCK))
 
     def addresses(self) -> Iterator[ContentAddress]:
         for first in sorted(self._objects.iterdir()):

@@ -1,0 +1,219 @@
+"""What every store of blobs promises, on every back end."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.simulator.faulty_disk import failing
+from zdda.model.errors import NotFound
+from zdda.model.identifiers import ContentAddress
+from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenStream, StoreFailed
+from zdda.storage.durable_files import set_immutable
+from zdda.storage.filesystem_blobs import CRASH_POINTS, FilesystemBlobs
+from zdda.storage.memory_blobs import MemoryBlobs
+
+UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
+DATA = b"stored for good " * 10_000
+
+
+class Died(BaseException):
+    """The process stops here."""
+
+
+def address_of(data: bytes) -> ContentAddress:
+    return ContentAddress(hashlib.sha256(data).digest())
+
+
+def stream_of(data: bytes) -> OpenStream:
+    return lambda: io.BytesIO(data)
+
+
+def put(store: BlobStore, data: bytes = DATA, until: datetime = UNTIL) -> ContentAddress:
+    store.put(address_of(data), len(data), stream_of(data), until)
+    return address_of(data)
+
+
+@pytest.fixture(params=["memory", "filesystem", "filesystem-immutable"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    if request.param == "memory":
+        yield MemoryBlobs()
+        return
+    blobs = FilesystemBlobs(tmp_path / "store", immutable=request.param.endswith("immutable"))
+    yield blobs
+    blobs.close()
+    for path in (tmp_path / "store" / "objects").rglob("*"):
+        if path.is_file():
+            set_immutable(path, immutable=False)
+
+
+def test_what_was_put_is_there_and_locked(store: BlobStore) -> None:
+    address = put(store)
+    with store.open(address) as stream:
+        assert stream.read() == DATA
+        stream.seek(16)
+        assert stream.read(16) == DATA[16:32]
+    assert store.stat(address).length == len(DATA)
+    assert store.stat(address).retain_until == UNTIL
+    assert list(store.addresses()) == [address]
+
+
+def test_a_put_may_be_repeated(store: BlobStore) -> None:
+    assert put(store) == put(store)
+    assert list(store.addresses()) == [address_of(DATA)]
+
+
+def test_a_lock_is_prolonged_and_never_shortened(store: BlobStore) -> None:
+    address = put(store)
+    put(store, until=UNTIL - timedelta(days=400))
+    assert store.stat(address).retain_until == UNTIL
+    store.extend(address, UNTIL - timedelta(days=1))
+    assert store.stat(address).retain_until == UNTIL
+    store.extend(address, UNTIL + timedelta(days=366))
+    assert store.stat(address).retain_until == UNTIL + timedelta(days=366)
+    far = datetime(2226, 1, 1, tzinfo=UTC)
+    put(store, until=far)
+    assert store.stat(address).retain_until == far
+
+
+@pytest.mark.parametrize(
+    "wrong", [DATA[:-1], DATA + b"x", b"", DATA[:-1] + b"x"], ids=["short", "long", "empty", "other"]
+)
+def test_other_bytes_than_the_address_are_refused_and_leave_nothing(wrong: bytes, store: BlobStore) -> None:
+    with pytest.raises(BlobMismatch):
+        store.put(address_of(DATA), len(DATA), stream_of(wrong), UNTIL)
+    assert list(store.addresses()) == []
+    with pytest.raises(NotFound):
+        store.open(address_of(DATA))
+    put(store)
+
+
+def test_what_is_not_there_is_not_found(store: BlobStore) -> None:
+    for ask in (store.open, store.stat, lambda address: store.extend(address, UNTIL)):
+        with pytest.raises(NotFound):
+            ask(address_of(b"nothing"))
+
+
+def test_objects_are_listed_in_the_order_of_addresses(store: BlobStore) -> None:
+    addresses = [put(store, bytes([n])) for n in range(20)]
+    assert list(store.addresses()) == sorted(addresses)
+
+
+def test_an_empty_object_is_an_object(store: BlobStore) -> None:
+    with store.open(put(store, b"")) as stream:
+        assert stream.read() == b""
+
+
+def test_a_lock_for_longer_than_a_file_system_can_tell_is_as_long_as_it_can(store: BlobStore) -> None:
+    """The object record keeps the whole retention; the lock is prolonged before it ends."""
+    forever = datetime(3026, 1, 1, tzinfo=UTC)
+    address = put(store, until=forever)
+    assert datetime(2400, 1, 1, tzinfo=UTC) <= store.stat(address).retain_until <= forever
+    put(store, until=forever)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "store"
+
+
+def path_of(folder: Path, data: bytes = DATA) -> Path:
+    digits = address_of(data).digest.hex()
+    return folder / "objects" / digits[:2] / digits[2:4] / digits
+
+
+def test_one_process_opens_a_folder(folder: Path) -> None:
+    first = FilesystemBlobs(folder, immutable=False)
+    with pytest.raises(StoreFailed):
+        FilesystemBlobs(folder, immutable=False)
+    first.close()
+    FilesystemBlobs(folder, immutable=False).close()
+
+
+def test_nobody_may_write_an_object(folder: Path) -> None:
+    put(FilesystemBlobs(folder, immutable=False))
+    assert path_of(folder).stat().st_mode & 0o777 == 0o400
+
+
+def test_the_immutable_flag_stops_even_root(folder: Path) -> None:
+    put(FilesystemBlobs(folder, immutable=True))
+    if not set_immutable(path_of(folder), immutable=True):
+        pytest.skip("this file system has no immutable flag")
+    try:
+        with pytest.raises(PermissionError):
+            path_of(folder).unlink()
+        with pytest.raises(PermissionError):
+            path_of(folder).open("r+b")
+    finally:
+        set_immutable(path_of(folder), immutable=False)
+
+
+def test_damage_under_the_address_is_said_and_left_as_it_is(folder: Path) -> None:
+    store = FilesystemBlobs(folder, immutable=False)
+    put(store)
+    path_of(folder).chmod(0o600)
+    path_of(folder).write_bytes(b"damaged")
+    with pytest.raises(BlobDamaged):
+        put(store)
+    assert path_of(folder).read_bytes() == b"damaged"
+
+
+@pytest.mark.parametrize("point", CRASH_POINTS)
+def test_after_a_crash_the_object_is_whole_or_not_there(point: str, folder: Path) -> None:
+    def crash(here: str) -> None:
+        if here == point:
+            raise Died
+
+    store = FilesystemBlobs(folder, immutable=False, crash=crash)
+    with pytest.raises(Died):
+        put(store)
+    store.close()
+    again = FilesystemBlobs(folder, immutable=False)
+    for address in again.addresses():
+        with again.open(address) as stream:
+            assert stream.read() == DATA
+    assert list((folder / "incoming").iterdir()) == []
+    put(again)
+    assert list(again.addresses()) == [address_of(DATA)]
+    assert again.stat(address_of(DATA)).retain_until == UNTIL
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("call", "most"), [("fsync", 8), ("link", 1)])
+def test_a_failing_disk_stops_the_store_and_loses_nothing(
+    call: str, most: int, when: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = 0
+    for at in range(1, most + 1):
+        store = FilesystemBlobs(folder / str(at), immutable=False)
+        with failing(monkeypatch, call, at, when) as calls:
+            try:
+                put(store)
+            except StoreFailed:
+                failed += 1
+                with pytest.raises(StoreFailed):
+                    put(store, b"another")
+            else:
+                assert calls() < at
+        store.close()
+        again = FilesystemBlobs(folder / str(at), immutable=False)
+        for address in again.addresses():
+            with again.open(address) as stream:
+                assert address_of(stream.read()) == address
+        put(again)
+        again.close()
+    assert failed
+
+
+def test_unfinished_files_are_swept(folder: Path) -> None:
+    FilesystemBlobs(folder, immutable=False).close()
+    (folder / "incoming" / "left.1").write_bytes(b"half")
+    store = FilesystemBlobs(folder, immutable=False)
+    assert os.listdir(folder / "incoming") == []
+    store.close()

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from tests.simulator.faulty_disk import failing
+from zdda.crypto.digests import digests_of
+from zdda.crypto.streaming_aead import DecryptingReader
+from zdda.model.clock import system_entropy
+from zdda.model.errors import NotFound
+from zdda.model.identifiers import tenant_id
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.storage.blob_store import WrongStore
+from zdda.storage.spool import Spool, SpoolFailed, SpoolFull
+from zdda.storage.store_marker import NAME as MARKER
+from zdda.storage.store_marker import claim_store, marker
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "storage"
+NAME = ObjectName(tenant_id("nemocnice"), UUID(int=1), ObjectKind.SPOOLED_DOCUMENT, 1)
+KEY, CONTENT = b"k" * 32, b"patient " * 50_000
+
+
+def test_plaintext_never_touches_the_disk(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    file = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    file.write(CONTENT)
+    plain, cipher = file.finish()
+    stored = (tmp_path / "a.1").read_bytes()
+    assert b"patient" not in stored
+    assert plain == digests_of(CONTENT)
+    assert cipher == digests_of(stored)
+    assert file.length == len(CONTENT)
+    assert (tmp_path / "a.1").stat().st_mode & 0o777 == 0o600
+    with spool.open("a.1") as stream:
+        assert DecryptingReader(stream, KEY, NAME.associated_data()).read() == CONTENT
+
+
+def test_a_discarded_file_is_gone(tmp_path: Path) -> None:
+    spool = Spool(tmp_path)
+    file = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    file.write(CONTENT)
+    file.discard()
+    file.discard()
+    assert spool.names() == []
+    with pytest.raises(NotFound):
+        spool.open("a.1")
+    spool.remove("a.1")
+
+
+@pytest.mark.parametrize("name", ["", "../x", "/x", "a/b", ".x", "A", "a" * 200])
+def test_a_name_is_never_a_path(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name"):
+        Spool(tmp_path).create(name)
+
+
+def test_below_the_reserve_nothing_begins(tmp_path: Path) -> None:
+    status = os.statvfs(tmp_path)
+    spool = Spool(tmp_path, minimum_free=status.f_blocks * status.f_frsize * 2)
+    with pytest.raises(SpoolFull):
+        spool.create("a")
+    assert spool.names() == []
+
+
+@pytest.mark.parametrize(
+    ("code", "error"), [(errno.ENOSPC, SpoolFull), (errno.EDQUOT, SpoolFull), (errno.EIO, SpoolFailed)]
+)
+def test_a_failing_sync_is_said(
+    code: int, error: type[Exception], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool = Spool(tmp_path)
+    file = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    file.write(CONTENT)
+    with failing(monkeypatch, "fsync", 1, "before", code), pytest.raises(error):
+        file.finish()
+    file.discard()
+    assert spool.names() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a tmpfs cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_told_and_intake_resumes(small_disk: Path) -> None:
+    spool = Spool(small_disk)
+    file = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    with pytest.raises(SpoolFull):
+        file.write(os.urandom(4 * 1024 * 1024))
+    file.discard()
+    assert spool.names() == []
+    again = spool.encrypting("a.2", KEY, NAME, system_entropy)
+    again.write(CONTENT)
+    again.finish()
+    assert spool.names() == ["a.2"]
+
+
+def test_a_store_belongs_to_one_archive(tmp_path: Path) -> None:
+    claim_store(tmp_path, "first", ["nemocnice"])
+    claim_store(tmp_path, "first", ["nemocnice"])
+    with pytest.raises(WrongStore):
+        claim_store(tmp_path, "second", ["nemocnice"])
+    with pytest.raises(WrongStore):
+        claim_store(tmp_path, "first", ["jina"])
+    (tmp_path / MARKER).chmod(0o600)
+    (tmp_path / MARKER).write_bytes(b"rubbish")
+    with pytest.raises(WrongStore):
+        claim_store(tmp_path, "first", ["nemocnice"])
+
+
+def test_the_stored_forms_never_change() -> None:
+    assert marker("archive", ["b", "a", "a"]) == (GOLDEN / "zdda-store-1.json").read_bytes()
+
+
+def test_the_form_of_a_segment_never_changes() -> None:
+    from zdda.storage.slots import _header, encode_copy
+
+    assert _header()[:64] + encode_copy(1, b"body") == (GOLDEN / "segment-1.bin").read_bytes()
