@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import re
+import threading
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from zdda.api.problems import KNOWN
+from zdda.cli.demonstrate import PRODUCER, start
 from zdda.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,3 +96,36 @@ def test_the_requirements_are_those_of_the_tender(shared: Path) -> None:
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text("utf-8")):
         assert (document.parent / target).exists(), target
+
+
+def test_the_tour_is_in_the_order_of_calls(tmp_path: Path) -> None:
+    """Deposits one document; the tour's functions must be called in the tour's order (the runner looks for work in
+    between, so other calls may come between them)."""
+    numbered = [line for line in (DOCS / "tour.md").read_text("utf-8").splitlines() if re.match(r"\d+\. ", line)]
+    stops = [NAME.search(line) for line in numbered]
+    wanted = [(stop[1], stop[2]) for stop in stops if stop is not None]
+    assert len(wanted) == len(numbered) > 20
+    calls: list[tuple[str, str]] = []
+
+    def note(frame: FrameType, event: str, _argument: object) -> None:
+        place = (frame.f_globals.get("__name__", ""), frame.f_code.co_qualname)
+        if event == "call" and place in wanted:
+            calls.append(place)
+
+    threading.setprofile(note)
+    try:
+        running = start(tmp_path / "archive")
+        calls.clear()
+        metadata = b'{"title":"t","documentType":"d","retentionClass":"medical-record"}'
+        parts = [
+            ("metadata", (None, metadata, "application/json")),
+            ("document", ("a.txt", b"content", "text/plain")),
+        ]
+        with running.client(PRODUCER) as client:
+            assert client.post("/v1/deposits", files=parts).status_code == 201
+        running.stop()
+    finally:
+        threading.setprofile(None)  # type: ignore[arg-type]
+    remaining = iter(calls)
+    out_of_order = [f"{module}:{name}" for module, name in wanted if (module, name) not in remaining]
+    assert not out_of_order

@@ -264,7 +264,7 @@ class _Audit:
 
 
 def _runner(settings: Settings, workshop: Workshop) -> Runner:
-    owner = f"{socket.gethostname()}-{workshop.entropy(4).hex()}"
+    owner = f"{_owners()}{workshop.entropy(4).hex()}"
     states = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
     deposits = LeasedWork(workshop.database, DEPOSITS, states, DepositSteps(workshop), owner)
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
@@ -307,9 +307,17 @@ def _limits(settings: Settings) -> DepositLimits:
     )
 
 
+def _owners() -> str:
+    """How the names of this machine's workers begin. One process a machine has the vault open: when it is opened,
+    whoever worked here before is dead."""
+    return f"{socket.gethostname()}/"
+
+
 def _sweep(workshop: Workshop) -> None:
-    """Removes spool files that no deposit and no batch refers to: what a crash left."""
-    with workshop.database.read() as tx:
+    """What a crash left: leases of the dead, and spool files that no deposit and no batch refers to."""
+    with workshop.database.write() as tx:
+        DEPOSITS.take_back(tx, _owners())
+        BATCHES.take_back(tx, _owners())
         needed = spool_files(tx) | batch_files(tx)
     for name in workshop.spool.names():
         if name not in needed:

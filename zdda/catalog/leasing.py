@@ -83,6 +83,18 @@ class Leased:
             not_before=_after(wait),
         )
 
+    def take_back(self, tx: Transaction, owners: str) -> None:
+        """Frees what owners whose names begin with ``owners`` still hold: they are known to be dead. Raises every
+        epoch, so that one who is not dead after all is fenced off."""
+        t = self.table.c
+        tx.execute(
+            update(self.table)
+            .where(
+                t.tenant_id == tx.tenant, t.lease_until.is_not(None), t.lease_owner.startswith(owners, autoescape=True)
+            )
+            .values(lease_owner=None, lease_until=None, lease_epoch=t.lease_epoch + 1)
+        )
+
     def transition(self, tx: Transaction, held: Lease, before: str, after: str, **values: object) -> Lease:
         """Moves the row from ``before`` to ``after`` with what that step fixed; keeps the lease.
 
