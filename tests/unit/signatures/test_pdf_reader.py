@@ -1,0 +1,105 @@
+"""The fast hex-string reader gives what pyHanko's own gives; dates; what lies outside of the fields."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils.misc import PdfStreamError
+
+from zdda.signatures import pdf_reader
+from zdda.signatures.pdf_reader import PdfDocument, parse_pdf_date
+
+
+def both(data: bytes) -> tuple[object, object, int, int]:
+    """(ours, theirs, where ours stopped, where theirs stopped)."""
+    outcomes: list[object] = []
+    places = []
+    for read in (pdf_reader._read_hex_string, pdf_reader._original_hex_reader):
+        stream = io.BytesIO(data)
+        try:
+            value = read(stream)
+            outcomes.append((type(value), value.original_bytes))
+        except PdfStreamError:
+            outcomes.append("error")
+        places.append(stream.tell())
+    return outcomes[0], outcomes[1], places[0], places[1]
+
+
+def test_the_replacement_is_in_place() -> None:
+    assert generic.read_hex_string_from_stream is pdf_reader._read_hex_string
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<48656c6c6f>rest",
+        b"<4 8\n65\t6C6c6F>",
+        b"<486>",
+        b"<>",
+        b"<%comment\n41>",
+        b"<41zz>",
+        b"<4142",
+        b"<" + b"ab" * 5000 + b">tail",
+        b"<" + b"00" * 1023 + b">",
+        b"<FEFF00410042>",
+        b"<3082010a0201>",
+    ],
+)
+def test_hex_strings_read_alike(data: bytes) -> None:
+    ours, theirs, here, there = both(data)
+    assert ours == theirs
+    if ours != "error":
+        assert here == there
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text("0123456789abcdefABCDEF \n\t\r\x00%>g", max_size=60).map(lambda text: b"<" + text.encode() + b">"))
+def test_any_hex_string_reads_alike(data: bytes) -> None:
+    ours, theirs, here, there = both(data)
+    assert ours == theirs
+    if ours != "error":
+        assert here == there
+
+
+def test_a_string_remembers_where_it_stood() -> None:
+    stream = io.BytesIO(b"....<4142>..")
+    stream.seek(4)
+    assert pdf_reader._read_hex_string(stream).zdda_span == (stream, 4, 10)
+
+
+def test_signature_dictionaries_of_public_documents_read_alike(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def facts(path: Path) -> list[tuple[object, ...]]:
+        with path.open("rb") as file:
+            try:
+                found = PdfDocument(file).signature_dictionaries()
+            except pdf_reader.DocumentRefused as error:
+                return [(str(error),)]
+        return [(item.sub_filter, item.byte_range, item.contents, item.signing_time) for item in found]
+
+    paths = sorted((shared / "corpus" / "documents" / "pades").glob("*.pdf"))[::3]
+    fast = [facts(path) for path in paths]
+    monkeypatch.setattr(generic, "read_hex_string_from_stream", pdf_reader._original_hex_reader)
+    assert [facts(path) for path in paths] == fast
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("D:20210601120000Z", datetime(2021, 6, 1, 12, tzinfo=UTC)),
+        ("D:20210601120000+02'00'", datetime(2021, 6, 1, 10, tzinfo=UTC)),
+        ("D:20210601120000-0530", datetime(2021, 6, 1, 17, 30, tzinfo=UTC)),
+        ("D:2021", datetime(2021, 1, 1, tzinfo=UTC)),
+        ("D:20219901", None),
+        ("yesterday", None),
+        ("D:00000000000000", None),
+        ("D:99991231235959-23'59'", None),
+    ],
+)
+def test_dates(text: str, moment: datetime | None) -> None:
+    assert parse_pdf_date(text) == moment
