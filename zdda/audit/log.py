@@ -29,6 +29,12 @@ def sequence(database: TenantDatabase, limit: int = 1000) -> int:
     Whatever happens in the middle, an entry is either waiting or chained, once. On PostgreSQL an advisory
     lock admits one sequencer at a time; on SQLite the write lock does.
     """
+    with database.read() as tx:
+        if (
+            tx.execute(select(audit_outbox.c.ordinal).where(audit_outbox.c.tenant_id == tx.tenant).limit(1)).first()
+            is None
+        ):
+            return 0
     with database.write() as tx:
         if tx.connection.dialect.name == "postgresql":
             tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _SEQUENCER_LOCK})

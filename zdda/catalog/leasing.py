@@ -41,15 +41,10 @@ class Leased:
     ) -> list[Lease]:
         """Takes up to ``limit`` rows that are due, oldest first: in one of ``states``, free or with an expired
         lease, and not deferred beyond now."""
-        t, now = self.table.c, database_now()
+        t = self.table.c
         due = (
             select(self.key, t.state, t.lease_epoch, t.attempts)
-            .where(
-                t.tenant_id == tx.tenant,
-                t.state.in_(states),
-                or_(t.lease_until.is_(None), t.lease_until <= now),
-                or_(t.not_before.is_(None), t.not_before <= now),
-            )
+            .where(*self._due(tx, states))
             .order_by(self.key)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -62,6 +57,10 @@ class Leased:
                 .values(lease_owner=owner, lease_epoch=taken.epoch, lease_until=_after(lease))
             )
         return leases
+
+    def any_due(self, tx: Transaction, states: Collection[str]) -> bool:
+        """Whether ``claim`` would find something: a look that takes no lock."""
+        return tx.execute(select(self.key).where(*self._due(tx, states)).limit(1)).first() is not None
 
     def renew(self, tx: Transaction, held: Lease, lease: timedelta) -> None:
         """Holds the row for longer; raises ``FencedOff``."""
@@ -111,6 +110,15 @@ class Leased:
             **values,
         )
         return Lease(held.key, after, held.epoch, 0)
+
+    def _due(self, tx: Transaction, states: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+        t, now = self.table.c, database_now()
+        return (
+            t.tenant_id == tx.tenant,
+            t.state.in_(states),
+            or_(t.lease_until.is_(None), t.lease_until <= now),
+            or_(t.not_before.is_(None), t.not_before <= now),
+        )
 
     def _write(self, tx: Transaction, held: Lease, *conditions: ColumnElement[bool], **values: Any) -> None:
         done = tx.execute(

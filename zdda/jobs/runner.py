@@ -58,6 +58,9 @@ class LeasedWork:
         self._lock = threading.Lock()
 
     def run_one(self) -> bool:
+        with self._database.read() as tx:
+            if not self._leased.any_due(tx, self._states):
+                return False
         with self._database.write() as tx:
             claimed = self._leased.claim(tx, self._owner, self._states, self._lease)
         if not claimed:

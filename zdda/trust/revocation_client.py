@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import httpx
 import structlog
@@ -62,9 +63,7 @@ class RevocationClient:
         ocsps: dict[bytes, None] = {}
         if not self._hosts:
             return RevocationData()
-        for count, (kind, url, body) in enumerate(_questions(certificates)):
-            if count >= MAXIMUM_REQUESTS:
-                break
+        for kind, url, body in _questions(tuple(certificates))[:MAXIMUM_REQUESTS]:
             answer = self._answer(kind, url, body)
             if answer is not None:
                 (crls if kind == "crl" else ocsps)[answer] = None
@@ -131,8 +130,13 @@ class RevocationClient:
         return bool(found) and all(ipaddress.ip_address(address).is_global for address in found)
 
 
-def _questions(certificates: Sequence[bytes]) -> Iterator[tuple[str, str, bytes]]:
+@lru_cache(maxsize=256)
+def _questions(certificates: tuple[bytes, ...]) -> tuple[tuple[str, str, bytes], ...]:
     """(kind, address, body) of everything worth asking: for each certificate OCSP, and its CRLs."""
+    return tuple(_each_question(certificates))
+
+
+def _each_question(certificates: Sequence[bytes]) -> Iterator[tuple[str, str, bytes]]:
     parsed = []
     for der in certificates:
         try:
