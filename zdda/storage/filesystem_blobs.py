@@ -104,10 +104,24 @@ class FilesystemBlobs:
         self._lock(self._path(address), min(retain_until, _LATEST_LOCK))
 
     def addresses(self) -> Iterator[ContentAddress]:
+        return (address for address, _ in self._files() if address is not None)
+
+    def strays(self) -> Iterator[str]:
+        """Paths below ``objects`` of what is no object: other names, other places, folders, links."""
+        return (str(path.relative_to(self._objects)) for address, path in self._files() if address is None)
+
+    def _files(self) -> Iterator[tuple[ContentAddress | None, Path]]:
         for first in sorted(self._objects.iterdir()):
-            for second in sorted(first.iterdir()):
-                for file in sorted(second.iterdir()):
-                    yield ContentAddress.parse(f"sha256:{file.name}")
+            for second in sorted(first.iterdir()) if first.is_dir() else [first]:
+                for file in sorted(second.iterdir()) if second.is_dir() else [second]:
+                    yield self._address(file), file
+
+    def _address(self, file: Path) -> ContentAddress | None:
+        try:
+            address = ContentAddress.parse(f"sha256:{file.name}")
+        except ValueError:
+            return None
+        return address if file == self._path(address) and file.is_file() and not file.is_symlink() else None
 
     def _path(self, address: ContentAddress) -> Path:
         digits = address.digest.hex()

@@ -60,7 +60,7 @@ class Segment:
             _create(path)
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        if os.pread(self._descriptor, HEADER, 0) != _header() or os.fstat(self._descriptor).st_size != _SIZE:
+        if os.pread(self._descriptor, HEADER, 0) != segment_header() or os.fstat(self._descriptor).st_size != _SIZE:
             os.close(self._descriptor)
             raise SegmentMalformed("the file is no segment of a key area")
         self.counters = [0] * SLOTS
@@ -83,7 +83,7 @@ class Segment:
     def write(self, slot: int, body: bytes) -> None:
         """Writes the next content into the older copy."""
         counter = self.counters[slot] + 1
-        self._put(_offset(slot, counter % 2), encode_copy(counter, body))
+        self._put(slot_offset(slot, counter % 2), encode_copy(counter, body))
         self.counters[slot] = counter
 
     def erase(self, slot: int, passes: int, entropy: Entropy) -> None:
@@ -91,18 +91,18 @@ class Segment:
         for number in range(passes):
             for copy in (0, 1):
                 pattern = (b"\0" * COPY, b"\xff" * COPY, b"")[number % 3] or entropy(COPY)
-                self._put(_offset(slot, copy), pattern)
+                self._put(slot_offset(slot, copy), pattern)
             self.sync()
         self.counters[slot] += 1
-        self._put(_offset(slot, 0), encode_copy(self.counters[slot], b""))
-        self._put(_offset(slot, 1), encode_copy(self.counters[slot], b""))
+        self._put(slot_offset(slot, 0), encode_copy(self.counters[slot], b""))
+        self._put(slot_offset(slot, 1), encode_copy(self.counters[slot], b""))
         self.sync()
 
     def sync(self) -> None:
         os.fdatasync(self._descriptor)
 
     def _copies(self, slot: int) -> tuple[list[tuple[int, bytes]], bool]:
-        copies = [os.pread(self._descriptor, COPY, _offset(slot, copy)) for copy in (0, 1)]
+        copies = [os.pread(self._descriptor, COPY, slot_offset(slot, copy)) for copy in (0, 1)]
         decoded = [decode_copy(data) for data in copies]
         damaged = any(item is None and data.strip(b"\0") != b"" for data, item in zip(copies, decoded, strict=True))
         return [item for item in decoded if item is not None], damaged
@@ -112,11 +112,13 @@ class Segment:
             raise OSError("a slot was written in part")
 
 
-def _offset(slot: int, copy: int) -> int:
+def slot_offset(slot: int, copy: int) -> int:
+    """Where a copy begins: 0 is A, 1 is B."""
     return HEADER + copy * SLOTS * COPY + slot * COPY
 
 
-def _header() -> bytes:
+def segment_header() -> bytes:
+    """The first bytes of every segment."""
     return (MAGIC + SLOTS.to_bytes(4) + COPY.to_bytes(4)).ljust(HEADER, b"\0")
 
 
@@ -125,7 +127,7 @@ def _create(path: Path) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         os.posix_fallocate(descriptor, 0, _SIZE)
-        os.pwrite(descriptor, _header(), 0)
+        os.pwrite(descriptor, segment_header(), 0)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
