@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 
 _SOURCES = ("formats-v109.xml", "format_extensions.xml")
 _BEGINNING = "(?s)\\A"
+_NEAR = 256
 _GAP = re.compile(r"\.\{(\d+)(?:,(\d+))?\}")
 _ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})|\\([^A-Za-z0-9])|\\([nrt])")
 _QUANTIFIERS = "*+?{"
@@ -42,12 +43,16 @@ class _Pattern:
     window: int
     compiled: re.Pattern[bytes] | None = None
 
-    def possible(self, head: bytes, tail: bytes) -> bool:
+    def possible(self, head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
+        """``known`` remembers what was looked for in this file: families of formats share their words."""
         if not self.literal:
             return True
         if self.position == "BOF":
             return head.find(self.literal, 0, self.window) >= 0
-        return self.literal in (tail if self.position == "EOF" else head)
+        name = (self.position, self.literal)
+        if name not in known:
+            known[name] = self.literal in (tail if self.position == "EOF" else head)
+        return known[name]
 
     def matches(self, head: bytes, tail: bytes) -> bool:
         if self.compiled is None:
@@ -71,33 +76,48 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
     """
     if not head:
         return None
-    matched = [item for item in _candidates(head) if _matches(item, head, tail)]
+    pairs = {head[index : index + 2] for index in range(min(len(head), _NEAR) - 1)}
+    known: dict[tuple[str, bytes], bool] = {}
+    matched: list[_Format] = []
+    for pair, signature, item in _starting_with(head[0]):
+        # One look-up spares most searches: two bytes that must stand near the beginning and do not.
+        if pair is not None and pair not in pairs:
+            continue
+        if matched and matched[-1] is item:
+            continue
+        first = signature[0]
+        if first.literal and first.position == "BOF" and head.find(first.literal, 0, first.window) < 0:
+            continue
+        if _matches(signature, head, tail, known):
+            matched.append(item)
     inferior = {puid for item in matched for puid in item.superior_to}
     best = [item for item in matched if item.found.puid not in inferior]
     return best[0].found if best else None
 
 
-def _matches(item: _Format, head: bytes, tail: bytes) -> bool:
-    for signature in item.signatures:
-        for pattern in signature:
-            if not pattern.possible(head, tail):
-                break
-        else:
-            if all(pattern.matches(head, tail) for pattern in signature):
-                return True
-    return False
-
-
-def _candidates(head: bytes) -> Iterator[_Format]:
-    """Formats in PRONOM's order of which a signature starts with the file's first byte, or with no fixed byte."""
-    return iter(_starting_with(head[0]))
+def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
+    for pattern in signature:
+        if not pattern.possible(head, tail, known):
+            return False
+    return all(pattern.matches(head, tail) for pattern in signature)
 
 
 @lru_cache(maxsize=256)
-def _starting_with(first: int) -> tuple[_Format, ...]:
+def _starting_with(first: int) -> tuple[tuple[bytes | None, list[_Pattern], _Format], ...]:
+    """(two bytes near the beginning or None, signature, format), in PRONOM's order, of the formats of which a
+    signature starts with the byte ``first`` or with no fixed byte."""
     by_first, unfixed = _registry()
     formats = _formats()
-    return tuple(formats[index] for index in sorted({*by_first.get(first, ()), *unfixed}))
+    return tuple(
+        (_pair(signature), signature, formats[index])
+        for index in sorted({*by_first.get(first, ()), *unfixed})
+        for signature in formats[index].signatures
+    )
+
+
+def _pair(signature: list[_Pattern]) -> bytes | None:
+    near = (item for item in signature if item.position == "BOF" and item.window <= _NEAR)
+    return next((item.literal[:2] for item in near if len(item.literal) >= 2), None)
 
 
 @lru_cache(maxsize=1)

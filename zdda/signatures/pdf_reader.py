@@ -2,7 +2,7 @@
 
 pyHanko reads hex strings byte by byte, which takes most of the time of a signed PDF. At import its function is
 replaced by one that reads blocks and hands anything irregular to the original; the results are the same, and
-each string remembers where in the file it stood.
+each string remembers where in the file it stood. Names, too, are decoded at once where they are plain.
 """
 
 from __future__ import annotations
@@ -67,7 +67,19 @@ def _read_hex_string(stream: Any) -> Any:
     return result
 
 
+_original_name_decoder = generic._decode_name
+_PLAIN_NAME = re.compile(rb"[A-Za-z0-9+_.:*,-]*")
+
+
+def _decode_name(name: bytes) -> Any:
+    """Same result as pyHanko's; names without escapes, nearly all, are not built byte by byte."""
+    if _PLAIN_NAME.fullmatch(name):
+        return generic.NameObject("/" + name.decode("ascii"))
+    return _original_name_decoder(name)
+
+
 generic.read_hex_string_from_stream = _read_hex_string
+generic._decode_name = _decode_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)

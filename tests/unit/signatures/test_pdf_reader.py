@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
-from pyhanko.pdf_utils.misc import PdfStreamError
+from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 
 from zdda.signatures import pdf_reader
 from zdda.signatures.pdf_reader import PdfDocument, parse_pdf_date
@@ -65,6 +65,18 @@ def test_any_hex_string_reads_alike(data: bytes) -> None:
     assert ours == theirs
     if ours != "error":
         assert here == there
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(st.binary(max_size=20), st.text("AZaz09#.-_+:*, /(%", max_size=20).map(str.encode)))
+def test_any_name_decodes_alike(data: bytes) -> None:
+    outcomes = []
+    for decode in (pdf_reader._decode_name, pdf_reader._original_name_decoder):
+        try:
+            outcomes.append(str(decode(data)))
+        except PdfReadError:
+            outcomes.append("error")
+    assert outcomes[0] == outcomes[1]
 
 
 def test_a_string_remembers_where_it_stood() -> None:
