@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from zdda.cli.logs import configure_logs
+
 ROOT = Path(__file__).resolve().parent.parent
 EXPECTED_SKIPS: frozenset[str] = frozenset()
 """Reasons of skips that are right even where everything is installed."""
@@ -43,5 +45,6 @@ class _SkipsAreFailures:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    configure_logs("error")
     if os.environ.get("CI"):
         config.pluginmanager.register(_SkipsAreFailures())
