@@ -84,6 +84,9 @@ class MultipartReader:
         self._headers: list[_Header] = []
         self._sink: DocumentSink | None = None
         self._ended = False
+        # no preamble: what a parser makes of one depends on how the network cut it
+        self._opening = b"--" + boundary
+        self._start: bytearray | None = bytearray()
         self._parser = MultipartParser(
             boundary,
             {
@@ -102,6 +105,13 @@ class MultipartReader:
 
     def feed(self, chunk: bytes) -> None:
         """One chunk of the body, of any size."""
+        if self._start is not None:
+            self._start += chunk
+            if len(self._start) < len(self._opening):
+                return
+            if not self._start.startswith(self._opening):
+                raise MultipartMalformed("the body does not begin with its boundary")
+            chunk, self._start = bytes(self._start), None
         try:
             self._parser.write(chunk)
         except FormParserError as error:
