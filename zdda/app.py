@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -30,6 +30,7 @@ from zdda.crypto.signing import Signer, SoftwareSigner
 from zdda.database.engine import answers, open_engine
 from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
+from zdda.fsck.stores import Stores
 from zdda.identity.accounts import Accounts
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
@@ -40,17 +41,19 @@ from zdda.jobs.runner import LeasedWork, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
+from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.mets import Software
 from zdda.settings import Settings
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
-from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
+from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
-from zdda.storage.store_marker import claim_store
+from zdda.storage.store_marker import check_store, claim_store
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import RevocationClient
@@ -127,6 +130,28 @@ def open_vault(
     store = ObjectStore(blobs, key_areas, generations, _alarm)
     spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
     return Vault(tenant, generations, blobs, key_areas, store, spool)
+
+
+@contextmanager
+def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()) -> Iterator[Stores]:  # noqa: B008
+    """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile; no damage in the key area keeps
+    them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
+    the keys, ``InvalidInput`` for a store that is not in a folder."""
+    if settings.store.kind != "filesystem":
+        raise InvalidInput("a store in memory cannot be checked from outside")
+    tenant, directory = tenant_id(settings.archive.tenant), folder / settings.store.directory
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
+    generations.current(tenant)
+    marker = check_store(directory, settings.archive.id, [tenant])
+    with ExitStack() as opened:
+        places = []
+        for path in settings.keys.key_areas:
+            places.append(KeyAreaSurvey(folder / path))
+            opened.callback(places[-1].close)
+        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable)
+        opened.callback(blobs.close)
+        yield Stores(settings.archive.id, tenant, generations, blobs, places, LATEST_LOCK, marker)
 
 
 def initialise(settings: Settings, folder: Path) -> None:

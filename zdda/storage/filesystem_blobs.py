@@ -38,7 +38,7 @@ CRASH_POINTS = (
     "blob.locked",
 )
 _CHUNK = 1024 * 1024
-_LATEST_LOCK = datetime(2400, 1, 1, tzinfo=UTC)
+LATEST_LOCK = datetime(2400, 1, 1, tzinfo=UTC)
 
 
 class FilesystemBlobs:
@@ -73,7 +73,7 @@ class FilesystemBlobs:
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
         if self._failed:
             raise StoreFailed("the store takes no writes since an error of its medium")
-        retain_until = min(retain_until, _LATEST_LOCK)
+        retain_until = min(retain_until, LATEST_LOCK)
         path = self._path(address)
         try:
             if path.exists():
@@ -101,7 +101,7 @@ class FilesystemBlobs:
 
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
         self.stat(address)
-        self._lock(self._path(address), min(retain_until, _LATEST_LOCK))
+        self._lock(self._path(address), min(retain_until, LATEST_LOCK))
 
     def addresses(self) -> Iterator[ContentAddress]:
         return (address for address, _ in self._files() if address is not None)

@@ -25,10 +25,18 @@ def claim_store(folder: Path, archive: str, tenants: Iterable[str]) -> None:
     wanted = marker(archive, tenants)
     if write_once(folder / NAME, wanted, 0o400):
         return
+    problem = check_store(folder, archive, tenants)
+    if problem is not None:
+        raise WrongStore(problem)
+
+
+def check_store(folder: Path, archive: str, tenants: Iterable[str]) -> str | None:
+    """What is wrong with the marker; None where the store is this archive's. Writes nothing."""
     try:
         value: Any = parse_json((folder / NAME).read_bytes(), 1024 * 1024)
         mine = value["format"] == FORMAT and value["archive"] == archive and set(tenants) <= set(value["tenants"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise WrongStore("the store's marker cannot be read") from error
-    if not mine:
-        raise WrongStore("the store belongs to another archive, or not to this tenant")
+    except OSError:
+        return "the store's marker is not there or cannot be read"
+    except (ValueError, TypeError, KeyError):
+        return "the store's marker is damaged"
+    return None if mine else "the store belongs to another archive, or not to this tenant"
