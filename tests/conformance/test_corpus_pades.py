@@ -5,13 +5,29 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from zdda.trust.anchors import TrustAnchors
+from zdda.validation.indications import Indication
+from zdda.validation.validate import validate_document
+
 ROOT = Path(__file__).resolve().parents[2]
 REASONS = ROOT / "tests" / "conformance" / "pades-reasons.toml"
 pytestmark = pytest.mark.corpus
+
+
+def test_every_document_gets_an_answer_and_no_internal_error(shared: Path) -> None:
+    at = datetime(2026, 11, 22, tzinfo=UTC)
+    paths = sorted(path for path in (shared / "corpus" / "documents" / "pades").rglob("*") if path.is_file())
+    assert len(paths) > 130
+    for path in paths:
+        with path.open("rb") as document:
+            report = validate_document(document, TrustAnchors(), at=at)
+        assert report.not_validated in (None, "format-not-supported"), path.name
+        assert report.worst() is not Indication.TOTAL_PASSED, path.name
 
 
 def compare(shared: Path, *arguments: str) -> str:

@@ -236,8 +236,6 @@ def _signature(pdf: PdfDocument, dictionary: SignatureDictionary, store: tuple[b
         return _unreadable(pdf, dictionary, findings, end)
     if dictionary.sub_filter not in (CADES_FILTER, *PKCS7_FILTERS):
         findings.append(Finding("sub-filter-unknown", Severity.WARNING))
-    if len(data.signers) > 1:
-        findings.append(Finding("several-signers", Severity.WARNING, str(len(data.signers))))
     return _cms_signature(pdf, dictionary, data, signed, store, findings, end)
 
 
@@ -274,6 +272,12 @@ def _cms_signature(
     certificate, value_intact = _verify(signer, data, store, references, content_digest)
     if signed is None or not _consistent(signer, data):
         value_intact = False
+    if len(data.signers) > 1:
+        # ISO 32000-2 clause 12.8.3.3.1 has one signer. The first is judged; another that does not hold is not
+        # passed over.
+        others = all(_holds(other, data, store, content_digest) for other in data.signers[1:10])
+        severity = Severity.WARNING if others and len(data.signers) <= 10 else Severity.FATAL
+        findings.append(Finding("several-signers", severity, str(len(data.signers))))
     try:
         matchers = _matchers(dictionary, data, signer, signed, value_intact, content_digest)
         properties = _properties(signer)
@@ -347,6 +351,18 @@ def _verify(
         except FormatError:
             continue
     return (found[0] if found else None), False
+
+
+def _holds(
+    signer: cms.Signer, data: cms.SignedData, store: tuple[bytes, ...], content_digest: cms.ContentDigest
+) -> bool:
+    try:
+        _, intact = _verify(signer, data, store, cms.certificate_references(signer), content_digest)
+        claimed = cms.message_digest(signer)
+        over = signer.signed_attributes is None or claimed == content_digest(signer.digest_algorithm)
+    except (FormatError, ValueError, TypeError):
+        return False
+    return intact and over and _consistent(signer, data)
 
 
 def _consistent(signer: cms.Signer, data: cms.SignedData) -> bool:

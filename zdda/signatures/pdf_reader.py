@@ -191,6 +191,9 @@ class PdfDocument:
                 if item.contents_span not in spans:
                     spans.add(item.contents_span)
                     found.append(item)
+        elif len(self._byte_ranges()) > len(found):
+            # Earlier forms of a dictionary, or a signature that a later revision has taken out of sight.
+            self.findings.append(Finding("signature-not-reachable", Severity.WARNING))
         return found
 
     def _field_values(self) -> Iterator[Any]:
@@ -281,20 +284,7 @@ class PdfDocument:
 
     def _scan(self) -> Iterator[SignatureDictionary]:
         """Signature dictionaries by looking for them in the bytes: for files whose structure is broken."""
-        overlap, position = 16, 0
-        tail = b""
-        hits: list[int] = []
-        self.stream.seek(0)
-        while len(hits) < 200:
-            block = self.stream.read(1 << 20)
-            if not block:
-                break
-            data = tail + block
-            base = position - len(tail)
-            hits.extend(base + match.start() for match in re.finditer(rb"/ByteRange\s*\[", data))
-            position += len(block)
-            tail = data[-overlap:]
-        for hit in sorted(set(hits)):
+        for hit in self._byte_ranges():
             start = self._object_start(hit)
             if start is None:
                 continue
@@ -318,6 +308,19 @@ class PdfDocument:
                     )
             except Exception:  # noqa: BLE001, S112 - a hit that is no dictionary is no signature
                 continue
+
+    def _byte_ranges(self) -> list[int]:
+        """The offsets of at most 200 /ByteRange entries in the file."""
+        position, tail = 0, b""
+        hits: set[int] = set()
+        self.stream.seek(0)
+        while len(hits) < 200 and (block := self.stream.read(1 << 20)):
+            data = tail + block
+            base = position - len(tail)
+            hits.update(base + match.start() for match in re.finditer(rb"/ByteRange\s*\[", data))
+            position += len(block)
+            tail = data[-16:]
+        return sorted(hits)
 
     def _object_start(self, hit: int) -> int | None:
         window = min(hit, 1 << 20)
