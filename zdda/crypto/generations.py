@@ -13,7 +13,7 @@ import hmac
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -91,17 +91,19 @@ class GenerationKeys:
         """
         with self._exclusive():
             self._load()
-            keys = self._tenants.get(tenant)
-            if keys is None:
+            held = self._tenants.get(tenant)
+            if held is None:
                 content_id_key = self._entropy(KEY_LENGTH)
                 wrapped = self._wrapper.wrap(content_id_key, _content_id_context(tenant))
-                keys = _TenantKeys(wrapped, content_id_key)
-            number = max(keys.generations, default=0) + 1
+                held = _TenantKeys(wrapped, content_id_key)
+            number = max(held.generations, default=0) + 1
             key = self._entropy(KEY_LENGTH)
             wrapped = self._wrapper.wrap(key, _generation_context(tenant, number))
-            keys.generations[number] = _Generation(format_time(self._clock.now()), wrapped, key)
-            self._tenants[tenant] = keys
-            self._save()
+            made = _Generation(format_time(self._clock.now()), wrapped, key)
+            keys = replace(held, generations={**held.generations, number: made})
+            tenants = {**self._tenants, tenant: keys}
+            self._save(tenants)
+            self._tenants = tenants  # only now: nothing is ever wrapped under a key that is not durable
         return number
 
     def current(self, tenant: TenantId) -> int:
@@ -188,7 +190,7 @@ class GenerationKeys:
             keys.generations[number] = _Generation(generation["created"], wrapped, key)
         return keys
 
-    def _save(self) -> None:
+    def _save(self, tenants: dict[TenantId, _TenantKeys]) -> None:
         content: dict[str, object] = {
             "format": FORMAT,
             "tenants": {
@@ -199,7 +201,7 @@ class GenerationKeys:
                         for number, generation in sorted(keys.generations.items())
                     ],
                 }
-                for tenant, keys in self._tenants.items()
+                for tenant, keys in tenants.items()
             },
         }
         digest = hashlib.sha256(canonical_json(content)).digest()

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from zdda.model.clock import Entropy
-from zdda.model.errors import NotFound
+from zdda.model.errors import NotFound, Unavailable
 from zdda.model.objects import ObjectName
 from zdda.storage.blob_store import CrashPoint, StoreFailed, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.key_area import sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
-from zdda.storage.slots import SLOTS, Segment
+from zdda.storage.slots import Segment, SegmentMalformed
 
 CRASH_POINTS = ("key-area.before-write", "key-area.written", "key-area.synced")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _Place = tuple[Segment, int]
 
 
 class FilesystemKeyArea:
     """See ``KeyArea``. One process opens the folder at a time.
 
-    ``damaged`` tells, after opening, how many slots held a copy that is neither valid nor blank.
+    A record's two copies are never both on their way to the disk: who writes a name, or destroys it, has it alone
+    until the sync is done. After a failed sync, write or erasure nothing more is written until the folder is opened
+    anew: what the kernel then says of a page is not to be believed. ``damaged`` tells, after opening, how many slots
+    held a copy that is neither valid nor blank.
     """
 
     def __init__(self, folder: Path, entropy: Entropy, *, passes: int = 3, crash: CrashPoint = no_crash) -> None:
@@ -37,13 +43,23 @@ class FilesystemKeyArea:
             os.close(self._guard)
             raise StoreFailed("another process has opened this key area") from error
         self._lock = threading.Lock()
+        self._released = threading.Condition(self._lock)
+        self._busy: set[ObjectName] = set()
+        self._failed = False
         self._segments: list[Segment] = []
         self._index: dict[ObjectName, _Place] = {}
         self._free: list[_Place] = []
         self._syncs: dict[Segment, _GroupSync] = {}
         self.damaged = 0
-        for path in sorted(folder.glob("segment-*.slots")):
-            self._add(Segment(path))
+        try:
+            for path in sorted(folder.glob(f"segment-{'[0-9]' * 6}.slots")):
+                self._add(Segment(path))
+        except OSError as error:
+            self.close()
+            raise StoreFailed("the key area's medium fails") from error
+        except SegmentMalformed:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Lets another process open the folder."""
@@ -54,16 +70,15 @@ class FilesystemKeyArea:
     def write(self, record: ObjectRecord) -> None:
         body = record.encode()
         self._crash("key-area.before-write")
-        try:
+        with self._alone(record.name):
             with self._lock:
                 place = self._index.get(record.name) or self._take()
                 segment, slot = place
                 segment.write(slot, body)
-                self._index[record.name] = place
             self._crash("key-area.written")
             self._syncs[segment].sync()
-        except OSError as error:
-            raise StoreFailed("the key area's medium fails") from error
+            with self._lock:
+                self._index[record.name] = place
         self._crash("key-area.synced")
 
     def read(self, name: ObjectName) -> ObjectRecord:
@@ -71,7 +86,10 @@ class FilesystemKeyArea:
             place = self._index.get(name)
             if place is None:
                 raise NotFound("the key area has no such record")
-            body = place[0].read(place[1])
+            try:
+                body = place[0].read(place[1])
+            except OSError as error:
+                raise Unavailable("the key area's medium cannot be read") from error
         record = ObjectRecord.decode(body)
         if record.name != name:
             raise RecordMalformed("a slot holds another object's record")
@@ -83,25 +101,55 @@ class FilesystemKeyArea:
         for name in names:
             try:
                 yield self.read(name)
-            except NotFound:  # destroyed meanwhile
+            except (NotFound, RecordMalformed, Unavailable):  # destroyed or damaged meanwhile
                 continue
 
     def destroy(self, name: ObjectName) -> None:
-        try:
+        with self._alone(name):
             with self._lock:
                 place = self._index.pop(name, None)
-                if place is not None:
-                    place[0].erase(place[1], self._passes, self._entropy)
-                    self._free.append(place)
-        except OSError as error:
+            if place is None:
+                return
+            try:
+                place[0].erase(place[1], self._passes, self._entropy)
+            except BaseException:
+                with self._lock:
+                    self._index[name] = place  # it is not destroyed until all passes are on the disk
+                raise
+            with self._lock:
+                self._free.append(place)
+
+    @contextmanager
+    def _alone(self, name: ObjectName) -> Iterator[None]:
+        with self._released:
+            while name in self._busy:
+                self._released.wait()
+            if self._failed:
+                raise StoreFailed("the key area takes no writes since an error of its medium")
+            self._busy.add(name)
+        try:
+            yield
+        except (OSError, StoreFailed) as error:
+            self._failed = True
             raise StoreFailed("the key area's medium fails") from error
+        finally:
+            with self._released:
+                self._busy.discard(name)
+                self._released.notify_all()
 
     def _take(self) -> _Place:
         if not self._free:
-            self._add(Segment(self._folder / f"segment-{len(self._segments):06}.slots"))
+            last = max((int(segment.path.stem.removeprefix("segment-")) for segment in self._segments), default=-1)
+            try:
+                self._add(Segment.create(self._folder / f"segment-{last + 1:06}.slots"))
+            except OSError as error:
+                if error.errno in _FULL:
+                    raise Unavailable("the key area has no room for another segment") from error
+                raise
         return self._free.pop()
 
     def _add(self, segment: Segment) -> None:
+        segment.sync()  # what the scan reads is then on the disk, whatever became of those who wrote it
         self._segments.append(segment)
         self._syncs[segment] = _GroupSync(segment.sync)
         free = []
@@ -115,7 +163,6 @@ class FilesystemKeyArea:
                 self._index[ObjectRecord.decode(body).name] = (segment, slot)
             except RecordMalformed:
                 self.damaged += 1
-        assert len(free) <= SLOTS
         self._free += reversed(free)
 
 

@@ -56,14 +56,19 @@ class Segment:
     """An open segment. Not thread-safe: the key area holds the lock. Nothing is synced here but by ``sync``."""
 
     def __init__(self, path: Path) -> None:
-        if not path.exists():
-            _create(path)
+        """Opens a segment; raises ``SegmentMalformed``."""
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         if os.pread(self._descriptor, HEADER, 0) != segment_header() or os.fstat(self._descriptor).st_size != _SIZE:
             os.close(self._descriptor)
             raise SegmentMalformed("the file is no segment of a key area")
         self.counters = [0] * SLOTS
+
+    @classmethod
+    def create(cls, path: Path) -> Segment:
+        """A new segment of blank slots, durable; raises ``FileExistsError`` rather than touch one that is there."""
+        _create(path)
+        return cls(path)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -129,7 +134,8 @@ def _create(path: Path) -> None:
         os.posix_fallocate(descriptor, 0, _SIZE)
         os.pwrite(descriptor, segment_header(), 0)
         os.fsync(descriptor)
+        os.link(temporary, path)
     finally:
         os.close(descriptor)
-    temporary.rename(path)
+        temporary.unlink(missing_ok=True)
     sync_folder(path.parent)

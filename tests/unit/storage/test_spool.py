@@ -125,6 +125,6 @@ def test_the_stored_forms_never_change() -> None:
 
 
 def test_the_form_of_a_segment_never_changes() -> None:
-    from zdda.storage.slots import _header, encode_copy
+    from zdda.storage.slots import encode_copy, segment_header
 
-    assert _header()[:64] + encode_copy(1, b"body") == (GOLDEN / "segment-1.bin").read_bytes()
+    assert segment_header()[:64] + encode_copy(1, b"body") == (GOLDEN / "segment-1.bin").read_bytes()
