@@ -74,7 +74,7 @@ class WorkerExaminer:
             "at": format_time(self._clock.now()),
         }
         try:
-            answer = self._pool.call(FUNCTION, request)
+            answer = self._answer(request)
         except WorkerRefused as error:
             if error.details.get("code") in ("unavailable", "not-found"):
                 raise Unavailable("the spool cannot be read") from error
@@ -90,6 +90,15 @@ class WorkerExaminer:
             validation_data=tuple((role, base64.b64decode(data)) for role, data in answer["data"]),
             unreadable=answer["unreadable"],
         )
+
+    def _answer(self, request: dict[str, Any]) -> Any:
+        """The worker's answer. A worker that merely died is given a second chance: it may have been another's fault."""
+        try:
+            return self._pool.call(FUNCTION, request)
+        except WorkerFailed as error:
+            if error.details.get("reason") != "crashed":
+                raise
+        return self._pool.call(FUNCTION, request)
 
 
 def _not_validated(reason: str) -> Examination:

@@ -163,9 +163,12 @@ class DepositSteps:
         workshop.spool.remove(deposit.container_file)
         return moved
 
-    def _keep_validation_data(self, lease: Lease, package: UUID, key: bytes, found: list[Examination]) -> str:
-        """Certificates, CRLs, OCSP answers and timestamps that the verdicts rest on, encrypted in the spool."""
+    def _keep_validation_data(self, lease: Lease, package: UUID, key: bytes, found: list[Examination]) -> str | None:
+        """Certificates, CRLs, OCSP answers and timestamps that the verdicts rest on, encrypted in the spool; None
+        where there are none."""
         data = {datum for each in found for datum in each.validation_data}
+        if not data:
+            return None
         spool_file = f"{lease.key}.data.{lease.epoch}"
         listed = [[role, base64.b64encode(value).decode("ascii")] for role, value in sorted(data)]
         name = self._workshop.spooled(package, 0)
@@ -181,8 +184,10 @@ class DepositSteps:
     def _inputs(self, deposit: AnyRow, documents: list[AnyRow], key: bytes, now: datetime) -> AipInputs:
         workshop = self._workshop
         reports: list[dict[str, Any]] = parse_json(deposit.reports)
-        with self._opened(deposit.package_id, 0, deposit.validation_data_file, key) as stream:
-            listed = parse_json(stream.read())
+        listed: list[list[str]] = []
+        if deposit.validation_data_file is not None:
+            with self._opened(deposit.package_id, 0, deposit.validation_data_file, key) as stream:
+                listed = parse_json(stream.read())
         data = [ValidationDatum(role, base64.b64decode(value)) for role, value in listed]
         of_seal = workshop.seal_validation_data()
         data += [ValidationDatum("certificate", der) for der in (workshop.signer.certificate, *workshop.signer.chain)]
