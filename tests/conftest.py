@@ -45,6 +45,7 @@ class _SkipsAreFailures:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    configure_logs("debug", Path(os.devnull).open("w"))  # a test that wants lines captures them
+    nowhere = Path(os.devnull).open("w")  # noqa: SIM115 - open for as long as the tests run
+    configure_logs("debug", nowhere)  # a test that wants lines captures them
     if os.environ.get("CI"):
         config.pluginmanager.register(_SkipsAreFailures())
