@@ -12,6 +12,7 @@ from zdda.storage.blob_store import StoreFailed
 from zdda.storage.slots import COPY, HEADER, SLOTS, decode_copy, segment_header, slot_offset
 
 _COPIES = "AB"
+_BLANK = bytes(COPY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +81,20 @@ def _segment(path: Path) -> Iterator[SlotSurvey | SegmentProblem]:
             yield SegmentProblem(path.name, "does not have the length of a segment")
         if os.pread(descriptor, HEADER, 0) != segment_header():
             yield SegmentProblem(path.name, "does not begin as a segment")
+        regions = [os.pread(descriptor, SLOTS * COPY, slot_offset(0, copy)) for copy in (0, 1)]
         for slot in range(SLOTS):
-            copies = [os.pread(descriptor, COPY, slot_offset(slot, copy)) for copy in (0, 1)]
-            if not any(data.strip(b"\0") for data in copies):
+            copies = [region[slot * COPY : (slot + 1) * COPY] for region in regions]
+            if all(_is_blank(data) for data in copies):
                 continue
             decoded = [decode_copy(data) for data in copies]
             damaged = "".join(
                 letter
                 for letter, data, item in zip(_COPIES, copies, decoded, strict=True)
-                if item is None and data.strip(b"\0")
+                if item is None and not _is_blank(data)
             )
             _, body = max((item for item in decoded if item is not None), default=(0, b""))
             yield SlotSurvey(path.name, slot, body, damaged)
+
+
+def _is_blank(data: bytes) -> bool:
+    return data == _BLANK[: len(data)]
