@@ -197,6 +197,11 @@ def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:
     return TrustAnchors.load((folder / file).read_bytes() for file in files)
 
 
+def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
+    """What the archive's own seals and timestamps are judged by."""
+    return anchors_from(folder, settings.trust.seal) + anchors_from(folder, settings.trust.authorities)
+
+
 def build(
     settings: Settings,
     folder: Path,

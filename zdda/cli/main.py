@@ -11,6 +11,7 @@ from zdda.cli.config import config
 from zdda.cli.demonstrate import demonstrate
 from zdda.cli.deposit import deposit
 from zdda.cli.fetch import fetch
+from zdda.cli.fsck import fsck
 from zdda.cli.init import init
 from zdda.cli.serve import serve
 from zdda.cli.validate import validate
@@ -19,7 +20,7 @@ from zdda.cli.verify import verify
 application = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A long-term trusted archive."
 )
-for verb in (init, serve, deposit, fetch, validate, verify, demonstrate):
+for verb in (init, serve, deposit, fetch, validate, verify, fsck, demonstrate):
     application.command()(verb)
 application.add_typer(config, name="config")
 
