@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 import pytest
 
 from tests.simulator.faulty_disk import failing
-from zdda.model.errors import NotFound
+from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenStream, StoreFailed
 from zdda.storage.durable_files import set_immutable
@@ -217,3 +219,115 @@ def test_unfinished_files_are_swept(folder: Path) -> None:
     store = FilesystemBlobs(folder, immutable=False)
     assert os.listdir(folder / "incoming") == []
     store.close()
+
+
+def test_a_source_that_cannot_be_read_stops_one_put_only(store: BlobStore) -> None:
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "source")
+
+    with pytest.raises((Unavailable, OSError)):
+        store.put(address_of(DATA), len(DATA), Broken, UNTIL)
+    assert list(store.addresses()) == []
+    put(store)
+
+
+def test_a_full_disk_stops_one_put_only(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemBlobs(folder, immutable=False)
+    with failing(monkeypatch, "link", 1, "before", errno.ENOSPC), pytest.raises(Unavailable) as caught:
+        put(store)
+    assert not isinstance(caught.value, StoreFailed)
+    assert os.listdir(folder / "incoming") == []
+    put(store)
+
+
+def test_a_repeated_put_makes_the_name_durable_that_a_crash_left(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(here: str) -> None:
+        if here == "blob.linked":
+            raise Died
+
+    dying = FilesystemBlobs(folder, immutable=False, crash=crash)
+    with pytest.raises(Died):
+        put(dying)
+    dying.close()
+    synced: list[str] = []
+    original = os.fsync
+    again = FilesystemBlobs(folder, immutable=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", lambda fd: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), original(fd))[1])
+        put(again)
+    leaf = path_of(folder).parent
+    assert {str(path_of(folder)), str(leaf), str(leaf.parent), str(leaf.parent.parent)} <= set(synced)
+
+
+def test_bytes_are_synced_before_they_are_named_and_names_before_the_answer(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, order = FilesystemBlobs(folder, immutable=False), []
+    sync, link = os.fsync, os.link
+
+    def noting_sync(descriptor: int) -> None:
+        order.append(os.readlink(f"/proc/self/fd/{descriptor}"))
+        sync(descriptor)
+
+    def noting_link(*names: Path) -> None:
+        order.append("link")
+        link(*names)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", noting_sync)
+        patched.setattr(os, "link", noting_link)
+        put(store)
+    assert "incoming" in order[0]
+    assert order[-2:] == ["link", str(path_of(folder).parent)]
+
+
+def test_two_who_prolong_at_once_never_shorten(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemBlobs(folder, immutable=False)
+    address, original, others = put(store), os.utime, []
+    late, later = UNTIL + timedelta(days=400), UNTIL + timedelta(days=800)
+
+    def slow(*arguments: object, **named: object) -> None:
+        if not others:
+            others.append(Thread(target=store.extend, args=(address, later)))
+            others[0].start()
+            others[0].join(0.2)
+        original(*arguments, **named)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "utime", slow)
+        store.extend(address, late)
+        others[0].join()
+    assert store.stat(address).retain_until == later
+
+
+def test_after_a_failed_extension_the_store_takes_no_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = FilesystemBlobs(folder, immutable=False)
+    address = put(store)
+    with failing(monkeypatch, "fsync", 1, "before"), pytest.raises(StoreFailed):
+        store.extend(address, UNTIL + timedelta(days=1))
+    with pytest.raises(StoreFailed):
+        store.extend(address, UNTIL + timedelta(days=2))
+    assert store.stat(address).length == len(DATA)
+
+
+def test_the_same_object_from_two_sides_at_once_is_stored_once(folder: Path) -> None:
+    inside, answers = Event(), []
+
+    def crash(here: str) -> None:
+        if here == "blob.linked":
+            inside.set()
+            Event().wait(0.1)
+
+    store = FilesystemBlobs(folder, immutable=True, crash=crash)
+    other = Thread(target=lambda: answers.append(put(store)))
+    other.start()
+    inside.wait(5)
+    try:
+        put(store)
+        other.join()
+        assert answers == [address_of(DATA)]
+        store.close()
+        FilesystemBlobs(folder).close()
+    finally:
+        set_immutable(path_of(folder), immutable=False)

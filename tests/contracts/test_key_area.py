@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -15,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.simulator.faulty_disk import failing
 from zdda.model.clock import system_entropy
-from zdda.model.errors import NotFound
+from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.blob_store import StoreFailed
@@ -223,3 +226,109 @@ def test_the_longest_record_fits() -> None:
         generation=2**31,
     )
     assert len(longest.encode()) <= LARGEST_BODY
+
+
+def test_after_a_failed_sync_no_copy_is_touched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other copy may be the only one on the disk."""
+    area = reopened(tmp_path)
+    area.write(record(1, 1))
+    with failing(monkeypatch, "fdatasync", 1, "before"), pytest.raises(StoreFailed):
+        area.write(record(1, 2))
+    with failing(monkeypatch, "pwrite", 0, "before") as calls, pytest.raises(StoreFailed):
+        area.write(record(1, 3))
+    assert calls() == 0
+    area.close()
+
+
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync"])
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_failed_erasure_is_never_taken_for_one(
+    call: str, at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    area = reopened(tmp_path)
+    area.write(record(1, 1))
+    area.write(record(1, 2))
+    with failing(monkeypatch, call, at, "before"), pytest.raises(StoreFailed):
+        area.destroy(record(1).name)
+    with pytest.raises(StoreFailed):
+        area.destroy(record(1).name)
+    area.close()
+    again = reopened(tmp_path)
+    again.destroy(record(1).name)
+    with pytest.raises(NotFound):
+        again.read(record(1).name)
+    again.close()
+
+
+def test_two_writes_of_a_name_are_never_both_on_their_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    area = reopened(tmp_path)
+    area.write(record(1, 1))
+    sync, write, events, others = os.fdatasync, os.pwrite, [], []
+
+    def slow_sync(descriptor: int) -> None:
+        if not others:
+            others.append(Thread(target=area.write, args=(record(1, 3),)))
+            others[0].start()
+            others[0].join(0.2)
+        sync(descriptor)
+        events.append("synced")
+
+    def noting_write(*arguments: Any) -> int:
+        events.append("written")
+        return write(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fdatasync", slow_sync)
+        patched.setattr(os, "pwrite", noting_write)
+        area.write(record(1, 2))
+        others[0].join()
+    assert events == ["written", "synced", "written", "synced"]
+    assert area.read(record(1).name).length == 3
+    area.close()
+
+
+def test_a_lost_segment_is_never_made_again_over_another(tmp_path: Path) -> None:
+    area = reopened(tmp_path)
+    area.write(record(1))
+    area.close()
+    (tmp_path / "segment-000000.slots").rename(tmp_path / "segment-000001.slots")  # 000000 is lost
+    again = reopened(tmp_path)
+    again._free.clear()  # as if it were full
+    again.write(record(2))
+    again.close()
+    last = reopened(tmp_path)
+    assert [each.name.package.int for each in last.records()] == [1, 2]
+    assert sorted(path.name for path in tmp_path.glob("*.slots")) == ["segment-000001.slots", "segment-000002.slots"]
+    last.close()
+
+
+def test_no_room_for_a_segment_stops_one_write_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    area = reopened(tmp_path)
+    with failing(monkeypatch, "posix_fallocate", 1, "before", errno.ENOSPC), pytest.raises(Unavailable) as caught:
+        area.write(record(1))
+    assert not isinstance(caught.value, StoreFailed)
+    area.write(record(1))
+    area.close()
+
+
+def test_what_is_read_after_opening_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    area = reopened(tmp_path)
+    area.write(record(1))
+    area.close()
+    with failing(monkeypatch, "fdatasync", 1, "before"), pytest.raises(StoreFailed):
+        reopened(tmp_path)
+    again = reopened(tmp_path)
+    assert again.read(record(1).name) == record(1)
+    again.close()
+
+
+def test_a_record_that_rots_is_left_out_of_the_list(tmp_path: Path) -> None:
+    area = reopened(tmp_path)
+    area.write(record(1))
+    area.write(record(2))
+    segment = next(tmp_path.glob("*.slots"))
+    data = bytearray(segment.read_bytes())
+    data[HEADER + SLOTS * COPY + 100] ^= 1  # copy B of slot 0: the only one so far
+    segment.write_bytes(data)
+    assert [each.name.package.int for each in area.records()] == [2]
+    area.close()

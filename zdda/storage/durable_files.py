@@ -41,12 +41,13 @@ def write_once(path: Path, data: bytes, mode: int = 0o600) -> bool:
             os.fsync(file.fileno())
         try:
             os.link(temporary, path)
+            made = True
         except FileExistsError:
-            return False
+            made = False
     finally:
         temporary.unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return True
+    sync_folder(path.parent)  # also for one that was there: who made it may have died before this
+    return made
 
 
 def set_immutable(path: Path, *, immutable: bool) -> bool:

@@ -7,16 +7,18 @@ File systems end in 2446 (ext4): a longer lock is set to 2400, and prolonged fro
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from zdda.model.errors import NotFound
+from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import (
     BlobDamaged,
@@ -38,6 +40,8 @@ CRASH_POINTS = (
     "blob.locked",
 )
 _CHUNK = 1024 * 1024
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_DOORS = 64
 LATEST_LOCK = datetime(2400, 1, 1, tzinfo=UTC)
 
 
@@ -45,15 +49,18 @@ class FilesystemBlobs:
     """See ``BlobStore``. One process opens the folder at a time (``lock``).
 
     If everything stops during ``put``: before the link only a file in ``incoming`` is there, swept at the next
-    opening; after it the whole object lies under its address, and the repeated ``put`` brings lock and flag level.
-    After a failed sync nothing more is written: what the kernel then says of the file is not to be believed.
+    opening; after it the whole object lies under its address, and the repeated ``put`` makes its name durable and
+    brings lock and flag level. After a failed sync nothing more is written: what the kernel then says of the file is
+    not to be believed. A full disk, or a source that cannot be read, stops one ``put`` and not the store.
     """
 
     def __init__(self, folder: Path, *, immutable: bool = True, crash: CrashPoint = no_crash) -> None:
         self._objects, self._incoming = folder / "objects", folder / "incoming"
         self._immutable, self._crash = immutable, crash
         self._failed = False
-        self._names = threading.Lock()
+        self._doors = tuple(threading.Lock() for _ in range(_DOORS))
+        self._naming = threading.Lock()
+        self._named: set[str] = set()
         self._serial = 0
         for needed in (self._objects, self._incoming):
             make_folder(needed)
@@ -71,19 +78,17 @@ class FilesystemBlobs:
         os.close(self._guard)
 
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
-        if self._failed:
-            raise StoreFailed("the store takes no writes since an error of its medium")
         retain_until = min(retain_until, LATEST_LOCK)
         path = self._path(address)
-        try:
+        with self._alone(address):
             if path.exists():
                 self._check(address, path, length)
+                self._sync_file(path)  # who wrote it may have died before lock and name were on the disk
+                self._make_folders(path)
+                self._sync_names(path.parent)
             else:
                 self._write(address, path, length, open_stream, retain_until)
             self._lock(path, retain_until)
-        except OSError as error:
-            self._failed = True
-            raise StoreFailed("the store's medium fails") from error
         self._crash("blob.locked")
 
     def open(self, address: ContentAddress) -> BinaryIO:
@@ -100,8 +105,9 @@ class FilesystemBlobs:
         return BlobStat(status.st_size, datetime.fromtimestamp(int(status.st_mtime), UTC))
 
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
-        self.stat(address)
-        self._lock(self._path(address), min(retain_until, LATEST_LOCK))
+        with self._alone(address):
+            self.stat(address)
+            self._lock(self._path(address), min(retain_until, LATEST_LOCK))
 
     def addresses(self) -> Iterator[ContentAddress]:
         return (address for address, _ in self._files() if address is not None)
@@ -130,7 +136,7 @@ class FilesystemBlobs:
     def _write(
         self, address: ContentAddress, path: Path, length: int, open_stream: OpenStream, retain_until: datetime
     ) -> None:
-        with self._names:
+        with self._naming:
             self._serial += 1
             temporary = self._incoming / f"{address.digest.hex()}.{self._serial}"
         self._crash("blob.before-write")
@@ -140,30 +146,28 @@ class FilesystemBlobs:
                 self._copy(address, length, open_stream, file)
                 self._crash("blob.written")
                 os.utime(file.fileno(), (retain_until.timestamp(), int(retain_until.timestamp())))
-                os.fsync(file.fileno())
+                self._sync(file.fileno())
             self._crash("blob.synced")
-            make_folder(path.parent)
-            try:
-                os.link(temporary, path)
-            except FileExistsError:  # another put of the same bytes was faster
-                self._check(address, path, length)
+            self._make_folders(path)
+            os.link(temporary, path)
             self._crash("blob.linked")
-        finally:
+        except Exception:
             temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+            raise
+        temporary.unlink()
+        self._sync_names(path.parent)
         self._crash("blob.named-durably")
 
     def _copy(self, address: ContentAddress, length: int, open_stream: OpenStream, file: BinaryIO) -> None:
         digest, left = hashlib.sha256(), length
-        with open_stream() as stream:
-            while chunk := stream.read(_CHUNK):
-                left -= len(chunk)
-                if left < 0:
-                    break
-                digest.update(chunk)
-                view = memoryview(chunk)
-                while view:
-                    view = view[file.write(view) :]
+        for chunk in _chunks(open_stream):
+            left -= len(chunk)
+            if left < 0:
+                break
+            digest.update(chunk)
+            view = memoryview(chunk)
+            while view:
+                view = view[file.write(view) :]
         if left or digest.digest() != address.digest:
             raise BlobMismatch("the bytes are not those of the address")
 
@@ -180,12 +184,64 @@ class FilesystemBlobs:
         if status.st_mtime < wanted:
             set_immutable(path, immutable=False)
             os.utime(path, (wanted, wanted))
-            descriptor = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            self._sync_file(path)
             if path.stat().st_mtime != wanted:
                 raise OSError("the file system does not keep the lock's time")
         if self._immutable:
             set_immutable(path, immutable=True)
+
+    @contextmanager
+    def _alone(self, address: ContentAddress) -> Iterator[None]:
+        """One writer an address: a lock is read and prolonged, a flag cleared and set, by nobody in between."""
+        with self._doors[address.digest[0] % _DOORS]:
+            if self._failed:
+                raise StoreFailed("the store takes no writes since an error of its medium")
+            try:
+                yield
+            except OSError as error:
+                if error.errno in _FULL and not self._failed:
+                    raise Unavailable("the store has no room") from error
+                self._failed = True
+                raise StoreFailed("the store's medium fails") from error
+
+    def _sync(self, descriptor: int) -> None:
+        try:
+            os.fsync(descriptor)
+        except OSError:
+            self._failed = True  # whatever the reason: a sync that failed is never tried again
+            raise
+
+    def _sync_file(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._sync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _sync_names(self, folder: Path) -> None:
+        try:
+            sync_folder(folder)
+        except OSError:
+            self._failed = True
+            raise
+
+    def _make_folders(self, path: Path) -> None:
+        """``objects/ab/cd``, each name durable once in the life of this process: whoever made it may have died."""
+        leaf = path.parent
+        with self._naming:
+            if path.name[:4] in self._named:
+                return
+            leaf.parent.mkdir(mode=0o700, exist_ok=True)
+            self._sync_names(self._objects)
+            leaf.mkdir(mode=0o700, exist_ok=True)
+            self._sync_names(leaf.parent)
+            self._named.add(path.name[:4])
+
+
+def _chunks(open_stream: OpenStream) -> Iterator[bytes]:
+    try:
+        with open_stream() as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+    except OSError as error:
+        raise Unavailable("the source of an object cannot be read") from error

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.streaming_aead import DecryptingReader
-from zdda.model.errors import IntegrityError, NotFound, Unavailable, ZddaError
+from zdda.model.errors import Conflict, IntegrityError, NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectName
 from zdda.storage.blob_store import BlobStore, OpenStream
@@ -16,6 +16,12 @@ from zdda.storage.object_record import ObjectRecord, RecordMalformed, seal_recor
 
 Alarm = Callable[[str, ObjectName], None]
 """Called with what is damaged (``record``, ``object``) and whose it is."""
+
+
+class ObjectVanished(IntegrityError):
+    """The archive has a record of the object, and its store does not hold the bytes."""
+
+    code = "object-vanished"
 
 
 class ObjectStore:
@@ -48,7 +54,12 @@ class ObjectStore:
     def put(self, record: ObjectRecord, open_stream: OpenStream) -> None:
         """Stores an object; safe to repeat. When it returns, the record lies in every place and the bytes under
         their lock. If everything stops in between, records without bytes may be left: they lock nothing, and the
-        repeated ``put`` completes them."""
+        repeated ``put`` completes them.
+
+        A name means one object for ever: raises ``Conflict``, having written nothing, where an authentic record gives
+        it other bytes. A later retention that a place holds already stays."""
+        for each in [self._to_keep(key_area, record) for key_area in self._key_areas]:
+            record = max(record, each, key=lambda one: one.retain_until)
         for key_area in self._key_areas:
             key_area.write(record)
         self._blobs.put(record.address, record.length, open_stream, record.retain_until)
@@ -62,11 +73,10 @@ class ObjectStore:
         worst: ZddaError = NotFound("no such object")
         for key_area in self._key_areas:
             try:
-                record = key_area.read(name)
-                record.check_retention(self._generations)
+                record = self._authentic(key_area, name)
             except NotFound:
                 continue
-            except (RecordMalformed, Unavailable) as error:
+            except (IntegrityError, Unavailable) as error:
                 worst = error
                 self._alarm("record", name)
             else:
@@ -76,22 +86,46 @@ class ObjectStore:
     def open(self, name: ObjectName) -> DecryptingReader:
         """The plaintext, seekable, every byte authentic; raises ``NotFound``, ``IntegrityError``, ``Unavailable``."""
         record = self.record(name)
-        stream = self._blobs.open(record.address)
+        key = record.data_key(self._generations)
         try:
-            key = record.data_key(self._generations)
-            return DecryptingReader(stream, key, name.associated_data(), owns_source=True)
-        except IntegrityError:
-            stream.close()
+            stream = self._blobs.open(record.address)
+        except NotFound as error:
             self._alarm("object", name)
+            raise ObjectVanished("the store does not hold the object that the record names") from error
+        try:
+            return DecryptingReader(stream, key, name.associated_data(), owns_source=True)
+        except BaseException as error:
+            stream.close()
+            if isinstance(error, IntegrityError):
+                self._alarm("object", name)
             raise
 
     def records(self) -> Iterator[ObjectRecord]:
-        """Every record that some place gives, in the order of names."""
+        """Every record that some place gives, in the order of names; not verified."""
         seen: dict[ObjectName, ObjectRecord] = {}
         for key_area in self._key_areas:
             for record in key_area.records():
                 seen.setdefault(record.name, record)
         return iter(seen[name] for name in sorted(seen, key=sort_key))
+
+    def _authentic(self, key_area: KeyArea, name: ObjectName) -> ObjectRecord:
+        """A place's record with its retention and everything its key is bound to verified."""
+        record = key_area.read(name)
+        record.check_retention(self._generations)
+        try:
+            record.data_key(self._generations)
+        except IntegrityError as error:
+            raise RecordMalformed("a record is not the one its key was wrapped for") from error
+        return record
+
+    def _to_keep(self, key_area: KeyArea, record: ObjectRecord) -> ObjectRecord:
+        try:
+            held = self._authentic(key_area, record.name)
+        except (NotFound, IntegrityError):
+            return record
+        if held.address != record.address:
+            raise Conflict("another object of this name is in the archive")
+        return held if held.retain_until > record.retain_until else record
 
     def answers(self) -> bool:
         """Whether the store can be asked at all."""

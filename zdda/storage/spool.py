@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +20,7 @@ from zdda.storage.durable_files import make_folder, sync_folder
 CRASH_POINTS = ("spool.before-write", "spool.synced", "spool.named-durably")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_BETWEEN_CHECKS = 4 * 1024 * 1024
 
 
 class SpoolFull(Unavailable):
@@ -34,7 +36,8 @@ class SpoolFailed(Unavailable):
 
 
 class Spool:
-    """A folder of finished and unfinished files. ``minimum_free`` bytes of its file system stay free."""
+    """A folder of finished and unfinished files. ``minimum_free`` bytes of its file system stay free, looked at when
+    a file begins and after every 4 MiB of it."""
 
     def __init__(self, folder: Path, minimum_free: int = 0, crash: CrashPoint = no_crash) -> None:
         make_folder(folder)
@@ -46,7 +49,7 @@ class Spool:
         self._crash("spool.before-write")
         self.check_room()
         try:
-            return SpoolFile(path, self._crash)
+            return SpoolFile(path, self._crash, self.check_room)
         except OSError as error:
             raise _meaning(error) from error
 
@@ -86,34 +89,48 @@ class Spool:
 
 
 class SpoolFile:
-    """An unfinished file. ``finish`` makes it durable, ``discard`` removes it; neither raises when repeated."""
+    """An unfinished file. ``finish`` makes it durable, ``discard`` removes it; neither raises when repeated.
 
-    def __init__(self, path: Path, crash: CrashPoint) -> None:
-        self._path, self._crash = path, crash
+    After an error nothing of it is left, and it can only be discarded: a sync that failed is never tried again.
+    """
+
+    def __init__(self, path: Path, crash: CrashPoint, check_room: Callable[[], None]) -> None:
+        self._path, self._crash, self._check_room = path, crash, check_room
+        self._unchecked = 0
+        self._finished = False
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
         """Takes all of ``data``; raises ``SpoolFull``, ``SpoolFailed``."""
+        self._check_open()
         view = memoryview(data)
         try:
             while view:
                 view = view[self._file.write(view) :]
-        except OSError as error:
+            self._unchecked += len(data)
+            if self._unchecked >= _BETWEEN_CHECKS:
+                self._unchecked = 0
+                self._check_room()
+        except (OSError, SpoolFull) as error:
+            self.discard()
             raise _meaning(error) from error
         return len(data)
 
     def finish(self) -> None:
         """File and name are on the disk when it returns; raises ``SpoolFull``, ``SpoolFailed``."""
-        if self._file.closed:
+        if self._finished:
             return
+        self._check_open()
         try:
             os.fsync(self._file.fileno())
             self._file.close()
             self._crash("spool.synced")
             sync_folder(self._path.parent)
         except OSError as error:
+            self.discard()
             raise _meaning(error) from error
+        self._finished = True
         self._crash("spool.named-durably")
 
     def discard(self) -> None:
@@ -122,6 +139,11 @@ class SpoolFile:
             self._file.close()
         finally:
             self._path.unlink(missing_ok=True)
+            self._finished = False
+
+    def _check_open(self) -> None:
+        if self._file.closed:
+            raise SpoolFailed("the file is finished, discarded or failed")
 
 
 class EncryptedSpoolFile:
@@ -131,7 +153,11 @@ class EncryptedSpoolFile:
         self._file, self._plain, self._cipher = file, DigestingCounter(), DigestingCounter()
         salt, prefix = entropy(SALT_LENGTH), entropy(NONCE_PREFIX_LENGTH)
         counted = _Counted(file, self._cipher)
-        self._writer = EncryptingWriter(counted, key, object_name.associated_data(), salt, prefix)
+        try:
+            self._writer = EncryptingWriter(counted, key, object_name.associated_data(), salt, prefix)
+        except BaseException:
+            file.discard()  # nobody else has it yet
+            raise
         self._sealed: tuple[ContentDigests, ContentDigests] | None = None
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
@@ -164,7 +190,7 @@ class _Counted:
         return self._file.write(data)
 
 
-def _meaning(error: OSError) -> SpoolFull | SpoolFailed:
-    if error.errno in _FULL:
+def _meaning(error: OSError | SpoolFull) -> SpoolFull | SpoolFailed:
+    if isinstance(error, SpoolFull) or error.errno in _FULL:
         return SpoolFull("the spool has no room")
     return SpoolFailed("the spool's medium fails")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulator.faulty_disk import failing
 from zdda.crypto.digests import digests_of
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import LocalKeyWrapper
@@ -118,6 +119,14 @@ def test_a_changed_generations_file_is_refused(change: str, keys: GenerationKeys
         key = bytes(32)
     with pytest.raises(IntegrityError):
         opened(path, key)
+
+
+def test_no_generation_is_current_before_it_is_durable(
+    keys: GenerationKeys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with failing(monkeypatch, "fsync", 1, "before"), pytest.raises(OSError, match="Input/output"):
+        keys.create(TENANT)
+    assert keys.current(TENANT) == opened(tmp_path / "generations.json").current(TENANT) == 1
 
 
 def test_a_signer_has_the_key_of_its_certificate() -> None:

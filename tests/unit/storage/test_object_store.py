@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
@@ -12,7 +13,7 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import LocalKeyWrapper
 from zdda.crypto.streaming_aead import EncryptingWriter
 from zdda.model.clock import FixedClock, system_entropy
-from zdda.model.errors import IntegrityError, NotFound
+from zdda.model.errors import Conflict, IntegrityError, NotFound
 from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.memory_blobs import MemoryBlobs
@@ -82,8 +83,6 @@ def test_a_lost_place_of_records_is_no_loss(world: World) -> None:
 
 def test_a_record_that_was_tampered_with_is_told_and_passed_over(world: World) -> None:
     sealed = world.put()
-    from dataclasses import replace
-
     world.areas[0].write(replace(sealed, retention_mac=bytes(32)))
     assert world.store.open(NAME).read() == CONTENT
     assert world.alarms == [("record", NAME)]
@@ -108,3 +107,53 @@ def test_another_objects_bytes_are_not_opened(world: World) -> None:
         world.store.open(other)
     assert ("object", other) in world.alarms
     assert sealed.name == other
+
+
+def test_a_name_means_one_object_for_ever(world: World) -> None:
+    first = world.put()
+    second, data = world.record()
+    assert second.address != first.address
+    with pytest.raises(Conflict):
+        world.store.put(second, lambda: io.BytesIO(data))
+    assert world.store.record(NAME) == first
+    assert list(world.blobs.addresses()) == [first.address]
+
+
+def test_a_conflict_in_the_last_place_stops_the_first_from_being_written(world: World) -> None:
+    first = world.put()
+    world.areas[0].destroy(NAME)
+    second, data = world.record()
+    with pytest.raises(Conflict):
+        world.store.put(second, lambda: io.BytesIO(data))
+    assert world.store.record(NAME) == first
+
+
+def test_a_repeated_put_never_shortens_a_retention(world: World) -> None:
+    sealed, data = world.record()
+    world.store.put(sealed, lambda: io.BytesIO(data))
+    longer = sealed.prolonged(world.generations, datetime(2040, 1, 1, tzinfo=UTC))
+    world.areas[0].write(longer)
+    world.store.put(sealed, lambda: io.BytesIO(data))
+    assert [area.read(NAME) for area in world.areas] == [longer, longer]
+    assert world.blobs.stat(sealed.address).retain_until == longer.retain_until
+
+
+@pytest.mark.parametrize("member", ["length", "sha512", "wrapped_data_key"])
+def test_a_record_with_a_changed_member_is_passed_over(member: str, world: World) -> None:
+    sealed = world.put()
+    value = getattr(sealed, member)
+    changed = value + 1 if isinstance(value, int) else value[:-1] + bytes([value[-1] ^ 1])
+    world.areas[0].write(replace(sealed, **{member: changed}))
+    assert world.store.open(NAME).read() == CONTENT
+    assert world.alarms == [("record", NAME)]
+    world.store.put(sealed, lambda: world.blobs.open(sealed.address))
+    assert world.areas[0].read(NAME) == sealed
+
+
+def test_an_object_that_vanished_is_an_alarm_and_not_unknown(world: World) -> None:
+    world.put()
+    world.blobs._blobs.clear()
+    with pytest.raises(IntegrityError) as caught:
+        world.store.open(NAME)
+    assert caught.value.code == "object-vanished"
+    assert world.alarms == [("object", NAME)]

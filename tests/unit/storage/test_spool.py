@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
@@ -17,7 +18,7 @@ from zdda.model.errors import NotFound
 from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.blob_store import WrongStore
-from zdda.storage.spool import Spool, SpoolFailed, SpoolFull
+from zdda.storage.spool import Spool, SpoolFailed, SpoolFile, SpoolFull
 from zdda.storage.store_marker import NAME as MARKER
 from zdda.storage.store_marker import claim_store, marker
 
@@ -128,3 +129,43 @@ def test_the_form_of_a_segment_never_changes() -> None:
     from zdda.storage.slots import encode_copy, segment_header
 
     assert segment_header()[:64] + encode_copy(1, b"body") == (GOLDEN / "segment-1.bin").read_bytes()
+
+
+def test_a_sync_that_failed_is_never_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path)
+    file = spool.create("a.1")
+    file.write(b"x")
+    with failing(monkeypatch, "fsync", 1, "before"), pytest.raises(SpoolFailed):
+        file.finish()
+    with pytest.raises(SpoolFailed):
+        file.finish()
+    assert spool.names() == []
+
+
+def test_what_was_discarded_is_never_finished(tmp_path: Path) -> None:
+    file = Spool(tmp_path).create("a.1")
+    file.discard()
+    for call in (file.finish, lambda: file.write(b"x")):
+        with pytest.raises(SpoolFailed):
+            call()
+
+
+def test_the_reserve_is_kept_while_a_file_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, minimum_free=1)
+    file = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    monkeypatch.setattr(os, "statvfs", lambda _path: SimpleNamespace(f_bavail=0, f_frsize=4096))
+    with pytest.raises(SpoolFull):
+        file.write(bytes(16 * 1024 * 1024))
+    assert spool.names() == []
+
+
+def test_no_room_for_the_header_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path)
+
+    def full(_file: SpoolFile, _data: bytes) -> int:
+        raise SpoolFull("the spool has no room")
+
+    monkeypatch.setattr(SpoolFile, "write", full)
+    with pytest.raises(SpoolFull):
+        spool.encrypting("a.1", KEY, NAME, system_entropy)
+    assert spool.names() == []
