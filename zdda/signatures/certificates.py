@@ -7,6 +7,7 @@ what another document sees.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,12 +17,15 @@ from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.utils import CryptographyDeprecationWarning
 
 from zdda.signatures.der import children, read
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.signed_structure import split_signed
 
+# What is odd in somebody's certificate is a finding at most, never a line on standard error.
+warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module=__name__)
 MAXIMUM_LENGTH = 256 * 1024
 _USAGES = (
     "digital_signature",

@@ -1,20 +1,14 @@
-"""pyHanko's PDF reader behind a narrow door: opens, walks signature fields, yields facts with file offsets.
-
-pyHanko reads hex strings byte by byte, which takes most of the time of a signed PDF. At import its function is
-replaced by one that reads blocks and hands anything irregular to the original; the results are the same, and
-each string remembers where in the file it stood. Names, too, are decoded at once where they are plain.
-"""
+"""pyHanko's PDF reader behind a narrow door: opens, walks signature fields, yields facts with file offsets."""
 
 from __future__ import annotations
 
-import binascii
 import io
 import logging
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from typing import Any, BinaryIO
 
 from pyhanko.pdf_utils import generic
@@ -22,6 +16,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Finding, Severity
+from zdda.signatures.pdf_objects import parse_pdf_date
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -32,54 +27,6 @@ MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 4000
 MAXIMUM_VALUE = 32 * 1024 * 1024
 MAXIMUM_REVISIONS = 200
-_BLOCK = 1024
-_WHITESPACE = b"\x00\t\n\x0c\r "
-_original_hex_reader = generic.read_hex_string_from_stream
-
-
-def _read_hex_string(stream: Any) -> Any:
-    """Same result as pyHanko's; ``zdda_span`` on it is (stream, offset of ``<``, offset after ``>``)."""
-    start = stream.tell()
-    parts: list[bytes] = []
-    block = _BLOCK
-    stream.read(1)
-    while True:
-        data = stream.read(block)
-        end = data.find(b">")
-        if end >= 0:
-            parts.append(data[:end])
-            break
-        if not data:
-            break
-        parts.append(data)
-        block = min(block * 4, 1 << 20)
-    digits = b"".join(parts).translate(None, _WHITESPACE) if end >= 0 else b"%"
-    try:
-        value = binascii.unhexlify(digits + b"0" if len(digits) % 2 else digits)
-    except binascii.Error:
-        # A comment, a foreign character or the end of the file: the original decides.
-        stream.seek(start)
-        result = _original_hex_reader(stream)
-    else:
-        stream.seek(start + 1 + sum(map(len, parts)) + 1)
-        result = generic.pdf_string(value)
-    result.zdda_span = (stream, start, stream.tell())
-    return result
-
-
-_original_name_decoder = generic._decode_name
-_PLAIN_NAME = re.compile(rb"[A-Za-z0-9+_.:*,-]*")
-
-
-def _decode_name(name: bytes) -> Any:
-    """Same result as pyHanko's; names without escapes, nearly all, are not built byte by byte."""
-    if _PLAIN_NAME.fullmatch(name):
-        return generic.NameObject("/" + name.decode("ascii"))
-    return _original_name_decoder(name)
-
-
-generic.read_hex_string_from_stream = _read_hex_string
-generic._decode_name = _decode_name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -432,22 +379,3 @@ def _certificates(value: Any) -> tuple[bytes, ...]:
 
 def _broken(why: str) -> SignatureDictionary:
     return SignatureDictionary(None, None, None, None, None, None, None, False, (), broken=why)
-
-
-_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)(?:'?(\d\d)'?)?)?", re.ASCII)
-
-
-def parse_pdf_date(text: str) -> datetime | None:
-    """A PDF date (ISO 32000-2 clause 7.9.4) in UTC; None where it cannot be read. No zone is taken as UTC."""
-    match = _DATE.match(str(text))
-    if match is None:
-        return None
-    year, month, day, hour, minute, second = (
-        int(part) if part else default for part, default in zip(match.groups()[:6], (0, 1, 1, 0, 0, 0), strict=True)
-    )
-    offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
-    try:
-        zone = timezone(-offset if match[7] == "-" else offset)
-        return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

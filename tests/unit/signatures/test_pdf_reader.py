@@ -12,15 +12,17 @@ from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
 
-from zdda.signatures import pdf_reader
-from zdda.signatures.pdf_reader import PdfDocument, parse_pdf_date
+from zdda.signatures import pdf_objects
+from zdda.signatures.errors import DocumentRefused
+from zdda.signatures.pdf_objects import parse_pdf_date
+from zdda.signatures.pdf_reader import PdfDocument
 
 
 def both(data: bytes) -> tuple[object, object, int, int]:
     """(ours, theirs, where ours stopped, where theirs stopped)."""
     outcomes: list[object] = []
     places = []
-    for read in (pdf_reader._read_hex_string, pdf_reader._original_hex_reader):
+    for read in (pdf_objects._read_hex_string, pdf_objects._original_hex_reader):
         stream = io.BytesIO(data)
         try:
             value = read(stream)
@@ -32,7 +34,7 @@ def both(data: bytes) -> tuple[object, object, int, int]:
 
 
 def test_the_replacement_is_in_place() -> None:
-    assert generic.read_hex_string_from_stream is pdf_reader._read_hex_string
+    assert generic.read_hex_string_from_stream is pdf_objects._read_hex_string
 
 
 @pytest.mark.parametrize(
@@ -71,7 +73,7 @@ def test_any_hex_string_reads_alike(data: bytes) -> None:
 @given(st.one_of(st.binary(max_size=20), st.text("AZaz09#.-_+:*, /(%", max_size=20).map(str.encode)))
 def test_any_name_decodes_alike(data: bytes) -> None:
     outcomes = []
-    for decode in (pdf_reader._decode_name, pdf_reader._original_name_decoder):
+    for decode in (pdf_objects._decode_name, pdf_objects._original_name_decoder):
         try:
             outcomes.append(str(decode(data)))
         except PdfReadError:
@@ -82,7 +84,7 @@ def test_any_name_decodes_alike(data: bytes) -> None:
 def test_a_string_remembers_where_it_stood() -> None:
     stream = io.BytesIO(b"....<4142>..")
     stream.seek(4)
-    assert pdf_reader._read_hex_string(stream).zdda_span == (stream, 4, 10)
+    assert pdf_objects._read_hex_string(stream).zdda_span == (stream, 4, 10)
 
 
 def test_signature_dictionaries_of_public_documents_read_alike(shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,13 +92,13 @@ def test_signature_dictionaries_of_public_documents_read_alike(shared: Path, mon
         with path.open("rb") as file:
             try:
                 found = PdfDocument(file).signature_dictionaries()
-            except pdf_reader.DocumentRefused as error:
+            except DocumentRefused as error:
                 return [(str(error),)]
         return [(item.sub_filter, item.byte_range, item.contents, item.signing_time) for item in found]
 
     paths = sorted((shared / "corpus" / "documents" / "pades").glob("*.pdf"))[::3]
     fast = [facts(path) for path in paths]
-    monkeypatch.setattr(generic, "read_hex_string_from_stream", pdf_reader._original_hex_reader)
+    monkeypatch.setattr(generic, "read_hex_string_from_stream", pdf_objects._original_hex_reader)
     assert [facts(path) for path in paths] == fast
 
 

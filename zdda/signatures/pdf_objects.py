@@ -1,0 +1,83 @@
+"""Explicit replacements of two slow functions of pyHanko's PDF reader, made at import; and PDF dates.
+
+pyHanko reads hex strings byte by byte, which takes most of the time of a signed PDF. The replacement reads blocks and
+hands anything irregular to the original; results are the same, and each string remembers where in the file it stood.
+Names, too, are decoded at once where they are plain.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from pyhanko.pdf_utils import generic
+
+_BLOCK = 1024
+_WHITESPACE = b"\x00\t\n\x0c\r "
+_original_hex_reader = generic.read_hex_string_from_stream
+
+
+def _read_hex_string(stream: Any) -> Any:
+    """Same result as pyHanko's; ``zdda_span`` on it is (stream, offset of ``<``, offset after ``>``)."""
+    start = stream.tell()
+    parts: list[bytes] = []
+    block = _BLOCK
+    stream.read(1)
+    while True:
+        data = stream.read(block)
+        end = data.find(b">")
+        if end >= 0:
+            parts.append(data[:end])
+            break
+        if not data:
+            break
+        parts.append(data)
+        block = min(block * 4, 1 << 20)
+    digits = b"".join(parts).translate(None, _WHITESPACE) if end >= 0 else b"%"
+    try:
+        value = binascii.unhexlify(digits + b"0" if len(digits) % 2 else digits)
+    except binascii.Error:
+        # A comment, a foreign character or the end of the file: the original decides.
+        stream.seek(start)
+        result = _original_hex_reader(stream)
+    else:
+        stream.seek(start + 1 + sum(map(len, parts)) + 1)
+        result = generic.pdf_string(value)
+    result.zdda_span = (stream, start, stream.tell())
+    return result
+
+
+_original_name_decoder = generic._decode_name
+_PLAIN_NAME = re.compile(rb"[A-Za-z0-9+_.:*,-]*")
+
+
+def _decode_name(name: bytes) -> Any:
+    """Same result as pyHanko's; names without escapes, nearly all, are not built byte by byte."""
+    if _PLAIN_NAME.fullmatch(name):
+        return generic.NameObject("/" + name.decode("ascii"))
+    return _original_name_decoder(name)
+
+
+generic.read_hex_string_from_stream = _read_hex_string
+generic._decode_name = _decode_name
+
+
+_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)(?:'?(\d\d)'?)?)?", re.ASCII)
+
+
+def parse_pdf_date(text: str) -> datetime | None:
+    """A PDF date (ISO 32000-2 clause 7.9.4) in UTC; None where it cannot be read. No zone is taken as UTC."""
+    match = _DATE.match(str(text))
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (
+        int(part) if part else default for part, default in zip(match.groups()[:6], (0, 1, 1, 0, 0, 0), strict=True)
+    )
+    offset = timedelta(hours=int(match[8] or 0), minutes=int(match[9] or 0))
+    try:
+        zone = timezone(-offset if match[7] == "-" else offset)
+        return datetime(year, month, day, hour, minute, second, tzinfo=zone).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,266 @@
+"""OCSP answers (RFC 6960): by the issuer itself, or by a responder whom the issuer authorised."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from asn1crypto import ocsp
+
+from zdda.signatures import der as tlv
+from zdda.signatures.certificates import OCSP_NO_CHECK, Certificate, load_certificate, same_name
+from zdda.signatures.errors import FormatError
+from zdda.signatures.signature_value import SignatureAlgorithm
+from zdda.signatures.signed_structure import is_signed_by, split_signed
+from zdda.trust.revocation_model import (
+    MAXIMUM_LENGTH,
+    CertificateStatus,
+    Doubt,
+    RevocationFact,
+    decisive_fact,
+    generalized_time,
+    timing_doubts,
+)
+
+OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
+_ARCHIVE_CUTOFF = "1.3.6.1.5.5.7.48.1.6"
+
+
+@dataclass(frozen=True, slots=True)
+class _Single:
+    """One SingleResponse. ``cutoff`` is its archive cutoff (RFC 6960 clause 4.4.4)."""
+
+    hash_algorithm: str
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial: int
+    status: CertificateStatus
+    revoked_at: datetime | None
+    reason: str | None
+    this_update: datetime
+    next_update: datetime | None
+    cutoff: datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ocsp:
+    """One successful answer; ``basic`` is the DER of its BasicOCSPResponse."""
+
+    basic: bytes
+    digest: bytes
+    basic_digest: bytes
+    produced_at: datetime
+    responder_name: bytes | None
+    responder_key_hash: bytes | None
+    certificates: tuple[bytes, ...]
+    singles: tuple[_Single, ...]
+    algorithm: SignatureAlgorithm
+
+
+@lru_cache(maxsize=1024)
+def _load_ocsp(der: bytes) -> _Ocsp | None:
+    """None where the answer is no successful one or cannot be read. asn1crypto reads what is not quite DER, too:
+    real responders encode default values."""
+    if len(der) > MAXIMUM_LENGTH:
+        return None
+    try:
+        if ocsp.OCSPResponse.load(der)["response_status"].native != "successful":
+            return None
+        basic = _basic_response(der)
+        data = ocsp.BasicOCSPResponse.load(basic)["tbs_response_data"]
+        if any(extension["critical"].native for extension in data["response_extensions"] or ()):
+            return None
+        responder = data["responder_id"]
+        by_name = responder.name == "by_name"
+        return _Ocsp(
+            basic,
+            hashlib.sha256(der).digest(),
+            hashlib.sha256(basic).digest(),
+            data["produced_at"].native.astimezone(UTC),
+            responder.chosen.untag().dump() if by_name else None,
+            None if by_name else bytes(responder.chosen.native),
+            _certificates(basic),
+            tuple(_single(item) for _, item in zip(range(1000), data["responses"], strict=False)),
+            split_signed(basic).algorithm,
+        )
+    except Exception:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
+        return None
+
+
+def _single(item: Any) -> _Single:
+    identifier, status = item["cert_id"], item["cert_status"]
+    revoked_at = reason = cutoff = None
+    verdict = CertificateStatus.UNKNOWN
+    if status.name == "good":
+        verdict = CertificateStatus.GOOD
+    elif status.name == "revoked":
+        verdict = CertificateStatus.REVOKED
+        revoked_at = status.chosen["revocation_time"].native.astimezone(UTC)
+        reason = status.chosen["revocation_reason"].native or "unspecified"
+    for extension in item["single_extensions"] or ():
+        if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
+            cutoff = generalized_time(bytes(extension["extn_value"]))
+        elif extension["critical"].native:
+            raise FormatError("an OCSP answer has an unknown critical extension")
+    next_update = item["next_update"].native
+    return _Single(
+        identifier["hash_algorithm"]["algorithm"].native,
+        bytes(identifier["issuer_name_hash"]),
+        bytes(identifier["issuer_key_hash"]),
+        identifier["serial_number"].native,
+        verdict,
+        revoked_at,
+        reason,
+        item["this_update"].native.astimezone(UTC),
+        None if next_update is None else next_update.astimezone(UTC),
+        cutoff,
+    )
+
+
+def _basic_response(der: bytes) -> bytes:
+    """OCSPResponse { status, [0] { responseType, OCTET STRING basic } } (RFC 6960 clause 4.2.1)."""
+    _, start, end, _ = tlv.read(der)
+    _, _, _, after_status = tlv.read(der, start, end)
+    _, start, end, _ = tlv.read(der, after_status, end)
+    _, start, end, _ = tlv.read(der, start, end)
+    _, _, _, after_type = tlv.read(der, start, end)
+    _, start, end, _ = tlv.read(der, after_type, end)
+    return der[start:end]
+
+
+def _certificates(basic: bytes) -> tuple[bytes, ...]:
+    _, start, end, _ = tlv.read(basic)
+    for tag, first, last in tlv.children(basic, start, end, 4):
+        if tag == 0xA0:
+            _, start, end, _ = tlv.read(basic, first, last)
+            _, start, end, _ = tlv.read(basic, start, end)
+            return tuple(basic[a:b] for _, a, b in tlv.children(basic, start, end, 100))
+    return ()
+
+
+ResponderFacts = Callable[[Certificate], tuple[RevocationFact, ...]]
+"""What is known of a delegated responder's own certificate; nothing where it would turn in a circle."""
+
+
+def ocsp_facts(
+    certificate: Certificate,
+    issuer: Certificate,
+    der: bytes,
+    moment: datetime,
+    limit: datetime,
+    about_responder: ResponderFacts,
+) -> Iterator[RevocationFact]:
+    answer = _load_ocsp(der)
+    if answer is None:
+        return
+    singles = [item for item in answer.singles if _is_about(item, certificate, issuer)]
+    if not singles:
+        return
+    responder = _responder(answer, issuer)
+    if responder is None:
+        return
+    responder_facts: tuple[RevocationFact, ...] = ()
+    responder_doubts: list[Doubt] = []
+    if responder.der != issuer.der and OCSP_NO_CHECK not in responder.extensions:
+        # RFC 6960 clause 4.2.2.2.1: a delegated responder without id-pkix-ocsp-nocheck is checked itself.
+        responder_facts = about_responder(responder)
+        fact = decisive_fact(responder_facts, moment)
+        if fact is None:
+            responder_doubts.append(Doubt.RESPONDER_NOT_CHECKED)
+        elif fact.revoked_by(moment):
+            responder_doubts.append(Doubt.RESPONDER_REVOKED)
+    for single in singles:
+        fact = _single_fact(single, answer, certificate, responder, limit)
+        yield replace(fact, doubts=fact.doubts + tuple(responder_doubts), responder_facts=responder_facts)
+
+
+def is_answered(certificate: Certificate, issuer: Certificate, der: bytes) -> bool:
+    """Whether the answer is about the certificate, whoever signed it."""
+    answer = _load_ocsp(der)
+    return answer is not None and any(_is_about(single, certificate, issuer) for single in answer.singles)
+
+
+def _single_fact(
+    single: _Single, answer: _Ocsp, certificate: Certificate, responder: Certificate, limit: datetime
+) -> RevocationFact:
+    doubts = timing_doubts(certificate, responder, single.this_update, answer.produced_at, limit)
+    if single.status is CertificateStatus.UNKNOWN:
+        doubts.append(Doubt.STATUS_UNKNOWN)
+    if single.status is CertificateStatus.GOOD and certificate.not_after < single.this_update:
+        kept = single.cutoff is not None and certificate.not_after >= single.cutoff
+        if not kept:
+            doubts.append(Doubt.CERTIFICATE_HAD_EXPIRED)
+    return RevocationFact(
+        "ocsp",
+        answer.digest,
+        single.status,
+        single.revoked_at,
+        single.reason,
+        single.this_update,
+        single.next_update,
+        answer.produced_at,
+        responder.der,
+        answer.algorithm,
+        tuple(doubts),
+    )
+
+
+def _is_about(single: _Single, certificate: Certificate, issuer: Certificate) -> bool:
+    if single.serial != certificate.serial:
+        return False
+    return (single.issuer_name_hash, single.issuer_key_hash) in (
+        _issuer_hashes(certificate.issuer, issuer, single.hash_algorithm),
+        _issuer_hashes(issuer.subject, issuer, single.hash_algorithm),
+    )
+
+
+def _issuer_hashes(name: bytes, issuer: Certificate, algorithm: str) -> tuple[bytes, bytes] | None:
+    try:
+        return (
+            hashlib.new(algorithm, name, usedforsecurity=False).digest(),
+            hashlib.new(algorithm, _key_bits(issuer.public_key_info), usedforsecurity=False).digest(),
+        )
+    except ValueError:
+        return None
+
+
+def _key_bits(public_key_info: bytes) -> bytes:
+    _, start, end, _ = tlv.read(public_key_info)
+    _, _, _, after_algorithm = tlv.read(public_key_info, start, end)
+    _, start, end, _ = tlv.read(public_key_info, after_algorithm, end)
+    return public_key_info[start + 1 : end]
+
+
+def _responder(answer: _Ocsp, issuer: Certificate) -> Certificate | None:
+    """The issuer itself, or a responder whom it authorised (RFC 6960 clause 4.2.2.2), that signed the answer."""
+    for der in (issuer.der, *answer.certificates):
+        try:
+            candidate = load_certificate(der)
+        except FormatError:
+            continue
+        if not _is_named(answer, candidate):
+            continue
+        if candidate.der != issuer.der:
+            if candidate.public_key_info != issuer.public_key_info or candidate.subject != issuer.subject:
+                if OCSP_SIGNING not in (candidate.extended_key_usage or ()):
+                    continue
+                if not same_name(candidate.issuer, issuer.subject):
+                    continue
+                if not is_signed_by(candidate.der, candidate.sha256, issuer.public_key, issuer.public_key_info):
+                    continue
+            else:
+                candidate = issuer
+        if is_signed_by(answer.basic, answer.basic_digest, candidate.public_key, candidate.public_key_info):
+            return candidate
+    return None
+
+
+def _is_named(answer: _Ocsp, candidate: Certificate) -> bool:
+    if answer.responder_name is not None:
+        return same_name(answer.responder_name, candidate.subject)
+    digest = hashlib.sha1(_key_bits(candidate.public_key_info), usedforsecurity=False).digest()
+    return answer.responder_key_hash == digest

@@ -1,0 +1,112 @@
+"""Revocation data, and what one CRL or OCSP answer says of one certificate: facts with times, no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from zdda.signatures.certificates import Certificate
+from zdda.signatures.signature_value import SignatureAlgorithm
+
+CLOCK_SKEW = timedelta(minutes=5)
+MAXIMUM_LENGTH = 128 * 1024 * 1024
+
+
+class CertificateStatus(StrEnum):
+    GOOD = "good"
+    REVOKED = "revoked"
+    UNKNOWN = "unknown"
+
+
+class Doubt(StrEnum):
+    """Why a fact cannot be relied on."""
+
+    ISSUED_LATER = "issued-later-than-the-moment"
+    ISSUED_BEFORE_CERTIFICATE = "issued-before-the-certificate"
+    CERTIFICATE_HAD_EXPIRED = "certificate-had-expired-when-issued"
+    ISSUER_NOT_VALID_THEN = "issuer-not-valid-when-issued"
+    RESPONDER_NOT_CHECKED = "responder-not-checked"
+    RESPONDER_REVOKED = "responder-revoked"
+    STATUS_UNKNOWN = "status-unknown"
+
+
+@dataclass(frozen=True)
+class RevocationData:
+    """DER CRLs and OCSPResponses, whatever their origin; nothing is fetched."""
+
+    crls: tuple[bytes, ...] = ()
+    ocsps: tuple[bytes, ...] = ()
+
+    def __add__(self, other: RevocationData) -> RevocationData:
+        return RevocationData(
+            tuple(dict.fromkeys(self.crls + other.crls)), tuple(dict.fromkeys(self.ocsps + other.ocsps))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationFact:
+    """What one CRL or OCSP answer, whose signature holds, says of one certificate.
+
+    ``kind``: ``crl`` or ``ocsp``; ``digest``: SHA-256 of its bytes; ``issuer``: DER certificate of who signed
+    it; ``doubts``: empty where the fact can be relied on at the moment asked. ``responder_facts`` are about a
+    delegated OCSP responder's own certificate.
+    """
+
+    kind: str
+    digest: bytes
+    status: CertificateStatus
+    revoked_at: datetime | None
+    reason: str | None
+    this_update: datetime
+    next_update: datetime | None
+    produced_at: datetime
+    issuer: bytes
+    algorithm: SignatureAlgorithm
+    doubts: tuple[Doubt, ...] = ()
+    responder_facts: tuple[RevocationFact, ...] = ()
+
+    @property
+    def reliable(self) -> bool:
+        return not self.doubts
+
+    def revoked_by(self, moment: datetime) -> bool:
+        """Whether the certificate was revoked at ``moment``; a doubtful fact still counts here."""
+        return self.status is CertificateStatus.REVOKED and self.revoked_at is not None and self.revoked_at <= moment
+
+
+def timing_doubts(
+    certificate: Certificate,
+    issuer: Certificate,
+    this_update: datetime,
+    produced_at: datetime,
+    limit: datetime,
+) -> list[Doubt]:
+    doubts = []
+    if this_update > limit:
+        doubts.append(Doubt.ISSUED_LATER)
+    if this_update < certificate.not_before - CLOCK_SKEW:
+        doubts.append(Doubt.ISSUED_BEFORE_CERTIFICATE)
+    if not issuer.not_before - CLOCK_SKEW <= produced_at <= issuer.not_after:
+        doubts.append(Doubt.ISSUER_NOT_VALID_THEN)
+    return doubts
+
+
+def generalized_time(value: bytes) -> datetime | None:
+    """A DER GeneralizedTime; None, which is the stricter reading, where it cannot be read."""
+    try:
+        return datetime.strptime(value[2:].decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def decisive_fact(facts: Sequence[RevocationFact], moment: datetime) -> RevocationFact | None:
+    """The fact that counts at ``moment``: a revocation for good, else the newest reliable one.
+
+    A hold (RFC 5280 clause 5.3.1 certificateHold) is superseded by a newer fact; any other revocation never is.
+    """
+    for fact in facts:
+        if fact.revoked_by(moment) and fact.reason != "certificate_hold":
+            return fact
+    return next((fact for fact in facts if fact.reliable), None)
