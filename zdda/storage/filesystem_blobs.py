@@ -226,16 +226,13 @@ class FilesystemBlobs:
             raise
 
     def _make_folders(self, path: Path) -> None:
-        """``objects/ab/cd``, each name durable once in the life of this process: whoever made it may have died."""
-        leaf = path.parent
-        with self._naming:
-            if path.name[:4] in self._named:
-                return
-            leaf.parent.mkdir(mode=0o700, exist_ok=True)
-            self._sync_names(self._objects)
-            leaf.mkdir(mode=0o700, exist_ok=True)
-            self._sync_names(leaf.parent)
-            self._named.add(path.name[:4])
+        """``objects/ab/cd``, each name made durable once in the life of this process: whoever made the folder may have
+        died. Nobody else is here for ``ab``: all its addresses have the same door."""
+        for folder, digits in ((path.parent.parent, path.name[:2]), (path.parent, path.name[:4])):
+            if digits not in self._named:
+                folder.mkdir(mode=0o700, exist_ok=True)
+                self._sync_names(folder.parent)
+                self._named.add(digits)
 
 
 def _chunks(open_stream: OpenStream) -> Iterator[bytes]:

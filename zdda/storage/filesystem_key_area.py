@@ -77,8 +77,7 @@ class FilesystemKeyArea:
                 segment.write(slot, body)
             self._crash("key-area.written")
             self._syncs[segment].sync()
-            with self._lock:
-                self._index[record.name] = place
+            self._index[record.name] = place
         self._crash("key-area.synced")
 
     def read(self, name: ObjectName) -> ObjectRecord:
