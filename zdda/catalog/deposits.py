@@ -11,13 +11,13 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from zdda.catalog.leasing import Lease, Leased
-from zdda.catalog.tables import deposit_documents, deposit_history, deposits, packages
+from zdda.catalog.tables import ON_THE_WAY, deposit_documents, deposit_history, deposits, packages
 from zdda.database.session import AnyRow, Transaction
 from zdda.model.deposit import NEXT, DepositState
 from zdda.model.errors import Conflict, NotFound
 from zdda.model.submission import DocumentDescription, ExternalId
 
-LEASED = Leased(deposits, deposits.c.deposit_id)
+LEASED = Leased(deposits, deposits.c.deposit_id, ON_THE_WAY)
 
 
 class IdempotencyKeyTaken(Conflict):
@@ -84,11 +84,11 @@ def insert_deposit(tx: Transaction, deposit: NewDeposit, documents: Sequence[Spo
                 **values,
             )
         )
-    except IntegrityError as error:
+    except IntegrityError:
         # which of the unique keys gave way is told apart without parsing a driver's message
         if deposit.idempotency_key is not None:
-            raise IdempotencyKeyTaken("a request with this idempotency key is being received") from error
-        raise ExternalIdTaken("this external id belongs to another deposit of the producer") from error
+            raise IdempotencyKeyTaken("a request with this idempotency key is being received") from None
+        raise ExternalIdTaken("this external id belongs to another deposit of the producer") from None
     tx.execute(
         insert(deposit_documents),
         [

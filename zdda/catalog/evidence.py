@@ -8,10 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import and_, insert, not_, or_, select, update
+from sqlalchemy import exists, insert, not_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
+    ON_THE_WAY,
+    UNRECORDED,
     amendment_packages,
     amendments,
     deposits,
@@ -22,7 +24,7 @@ from zdda.database.session import AnyRow, Transaction
 from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
 
-LEASED = Leased(evidence_batches, evidence_batches.c.batch_id)
+LEASED = Leased(evidence_batches, evidence_batches.c.batch_id, UNRECORDED)
 
 
 class BatchState(StrEnum):
@@ -66,6 +68,7 @@ def candidates(tx: Transaction, limit: int) -> list[Candidate]:
             deposits.c.stored_at,
         )
         .where(
+            ON_THE_WAY,
             deposits.c.tenant_id == tx.tenant,
             deposits.c.state == DepositState.STORED,
             deposits.c.batch_id.is_(None),
@@ -78,8 +81,11 @@ def candidates(tx: Transaction, limit: int) -> list[Candidate]:
 
 def pending_amendments(tx: Transaction, disposal_years: range, limit: int) -> list[Member]:
     """Amendments not yet under evidence whose packages go in these years, oldest first."""
-    covered = select(evidence_members.c.package_id).where(
-        evidence_members.c.tenant_id == tx.tenant, evidence_members.c.kind == "amendment"
+    covered = exists().where(
+        evidence_members.c.tenant_id == tx.tenant,
+        evidence_members.c.package_id == amendments.c.amendment_id,
+        evidence_members.c.kind == "amendment",
+        evidence_members.c.sequence == 0,
     )
     rows = tx.execute(
         select(amendments.c.amendment_id, amendments.c.digest)
@@ -87,7 +93,7 @@ def pending_amendments(tx: Transaction, disposal_years: range, limit: int) -> li
             amendments.c.tenant_id == tx.tenant,
             amendments.c.disposal_year >= disposal_years.start,
             amendments.c.disposal_year < disposal_years.stop,
-            not_(amendments.c.amendment_id.in_(covered)),
+            not_(covered),
         )
         .order_by(amendments.c.amendment_id)
         .limit(limit)
@@ -223,15 +229,16 @@ def insert_amendment(
 
 def batch_files(tx: Transaction) -> frozenset[str]:
     """Every spool file that some batch on its way still needs."""
-    rows = tx.execute(
-        select(evidence_batches.c.batch_file, evidence_batches.c.amendment_file).where(
-            and_(
-                evidence_batches.c.tenant_id == tx.tenant,
-                or_(
-                    evidence_batches.c.state == BatchState.TIMESTAMPED,
-                    evidence_batches.c.state == BatchState.STORED,
-                ),
+    needed = {
+        BatchState.TIMESTAMPED: evidence_batches.c.batch_file,
+        BatchState.STORED: evidence_batches.c.amendment_file,
+    }
+    return frozenset(
+        name
+        for state, column in needed.items()
+        for name in tx.execute(
+            select(column).where(
+                UNRECORDED, evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.state == state
             )
-        )
+        ).scalars()
     )
-    return frozenset(name for row in rows for name in row if name is not None)

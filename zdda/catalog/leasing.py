@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Table, or_, select, type_coerce, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Table, TextClause, or_, select, type_coerce, update
 
 from zdda.database.session import Transaction
 from zdda.database.types import MICROSECOND, Moment, database_now
@@ -31,10 +31,11 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Leased:
-    """A table whose rows are leased, and the column that names them."""
+    """A table whose rows are leased, the column that names them, and the condition of its index of unfinished rows."""
 
     table: Table
     key: Column[UUID]
+    unfinished: TextClause
 
     def claim(
         self, tx: Transaction, owner: str, states: Collection[str], lease: timedelta, limit: int = 1
@@ -111,9 +112,10 @@ class Leased:
         )
         return Lease(held.key, after, held.epoch, 0)
 
-    def _due(self, tx: Transaction, states: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    def _due(self, tx: Transaction, states: Collection[str]) -> tuple[ColumnElement[bool] | TextClause, ...]:
         t, now = self.table.c, database_now()
         return (
+            self.unfinished,
             t.tenant_id == tx.tenant,
             t.state.in_(states),
             or_(t.lease_until.is_(None), t.lease_until <= now),

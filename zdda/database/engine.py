@@ -10,7 +10,8 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from zdda.model.errors import InvalidInput, Unavailable
 
@@ -32,13 +33,19 @@ def open_engine(url: str) -> Engine:
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, pool_size=32, max_overflow=32, connect_args={"check_same_thread": False})
+        engine = create_engine(
+            parsed, pool_size=32, max_overflow=32, hide_parameters=True, connect_args={"check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_size=16, max_overflow=16, pool_pre_ping=True
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_size=16,
+            max_overflow=16,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
     raise InvalidInput("the database is neither SQLite nor PostgreSQL")
 
@@ -68,8 +75,8 @@ def _turn(engine: Engine) -> AbstractContextManager[object]:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
-        raise DatabaseUnavailable("the database does not answer") from error
+    except (OperationalError, InterfaceError, PoolTimeout):
+        raise DatabaseUnavailable("the database does not answer") from None  # a driver's message quotes rows
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

@@ -24,6 +24,7 @@ from zdda.model.errors import Conflict, InvalidInput
 _REMEMBER = timedelta(seconds=60)
 _REMEMBERED = 1024
 _LONGEST = 1024
+_AT_ONCE = 4
 
 
 class Role(StrEnum):
@@ -60,6 +61,8 @@ class Accounts:
         self._decoy = self._hasher.hash(entropy(16).hex())
         self._remembered: OrderedDict[bytes, tuple[datetime, Account]] = OrderedDict()
         self._lock = threading.Lock()
+        self._changes = 0
+        self._checks = threading.Semaphore(_AT_ONCE)  # each takes 64 MiB on purpose
 
     def create(self, name: str, password: str, roles: Iterable[Role]) -> None:
         """Raises ``InvalidInput`` for a blank or short password or name, ``AccountExists``."""
@@ -79,8 +82,8 @@ class Accounts:
                         created_at=self._clock.now(),
                     )
                 )
-        except IntegrityError as error:
-            raise AccountExists("there is an account of this name") from error
+        except IntegrityError:
+            raise AccountExists("there is an account of this name") from None
 
     def disable(self, name: str) -> None:
         """The account can do nothing from now on."""
@@ -89,6 +92,7 @@ class Accounts:
                 update(accounts).where(accounts.c.tenant_id == tx.tenant, accounts.c.name == name).values(disabled=True)
             )
         with self._lock:
+            self._changes += 1
             self._remembered.clear()
 
     def verify(self, name: str, password: str) -> Account | None:
@@ -101,6 +105,7 @@ class Accounts:
             known = self._remembered.get(digest)
             if known is not None and timedelta(0) <= now - known[0] < _REMEMBER:
                 return known[1]
+            changes = self._changes
         with self._database.read() as tx:
             row = tx.execute(
                 select(accounts.c.password_hash, accounts.c.roles, accounts.c.disabled).where(
@@ -111,13 +116,15 @@ class Accounts:
             return None
         account = Account(name, frozenset(Role(role) for role in row.roles.split()))
         with self._lock:
-            self._remembered[digest] = (now, account)
+            if changes == self._changes:
+                self._remembered[digest] = (now, account)
             while len(self._remembered) > _REMEMBERED:
                 self._remembered.popitem(last=False)
         return account
 
     def _matches(self, password_hash: str, password: str) -> bool:
         try:
-            return self._hasher.verify(password_hash, password)
+            with self._checks:
+                return self._hasher.verify(password_hash, password)
         except (VerificationError, InvalidHashError):
             return False

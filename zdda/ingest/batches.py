@@ -82,7 +82,9 @@ class BatchCloser:
     def _due(self, waiting: list[Candidate], now: datetime) -> bool:
         if not waiting:
             return False
-        return len(waiting) >= self._size or now - min(each.stored_at for each in waiting) >= self._longest_wait
+        waited = now - min(each.stored_at for each in waiting)
+        clock_went_back = waited < timedelta(0)
+        return len(waiting) >= self._size or waited >= self._longest_wait or clock_went_back
 
 
 def plan_batch(waiting: Iterable[Candidate], size: int) -> list[Candidate]:

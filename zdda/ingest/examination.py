@@ -126,6 +126,7 @@ def examine_here(request: dict[str, Any]) -> dict[str, Any]:
             document,
             anchors=TrustAnchors(tuple(_bytes(der) for der in request["anchors"])),
             at=parse_time(request["at"]),
+            identified=found,
             revocation=RevocationData(
                 tuple(_bytes(der) for der in request["crls"]), tuple(_bytes(der) for der in request["ocsps"])
             ),

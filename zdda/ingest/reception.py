@@ -176,6 +176,7 @@ class DepositReception:
         digest = _request_digest(metadata, documents)
         known = self._known(digest)
         if known is not None:
+            self._end(keep=False)
             return known
         retention_class = workshop.classes[metadata.retention_class]
         generation, wrapped = workshop.wrap_deposit_key(self._data_key, self._package_id)

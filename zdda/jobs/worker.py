@@ -36,11 +36,10 @@ def read_frame(stream: BinaryIO, limit: int = MAX_FRAME) -> Any | None:
     return parse_json(body, limit)
 
 
-def write_frame(stream: BinaryIO, value: object) -> None:
-    """Writes one frame and flushes it."""
+def encode_frame(value: object) -> bytes:
+    """One frame."""
     body = canonical_json(value)
-    stream.write(len(body).to_bytes(4) + body)
-    stream.flush()
+    return len(body).to_bytes(4) + body
 
 
 def main() -> None:
@@ -54,11 +53,14 @@ def main() -> None:
     space = int(sys.argv[1])
     resource.setrlimit(resource.RLIMIT_AS, (space, space))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
     while (call := read_frame(sys.stdin.buffer)) is not None:
         used = resource.getrusage(resource.RUSAGE_SELF)
         budget = int(used.ru_utime + used.ru_stime) + int(call["cpu_seconds"]) + 1
         resource.setrlimit(resource.RLIMIT_CPU, (budget, resource.RLIM_INFINITY))
-        write_frame(answers, _answer(call))
+        answers.write(encode_frame(_answer(call)))
+        answers.flush()
 
 
 def _answer(call: dict[str, Any]) -> dict[str, object]:

@@ -7,16 +7,20 @@ import select
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, cast
 
-from zdda.jobs.worker import write_frame
+from zdda.jobs.worker import encode_frame
 from zdda.model.canonical_json import parse_json
 from zdda.model.errors import Unavailable, ZddaError
 
 _MIB = 1024 * 1024
+_ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+"""All that a worker knows of its surroundings: no passwords, no addresses."""
 
 
 class WorkerFailed(ZddaError):
@@ -57,6 +61,8 @@ class WorkerPool:
         self._places = threading.Semaphore(size)
         self._lock = threading.Lock()
         self._closed = False
+        # a worker dies with the thread that started it: they all have one parent, which lives as long as the pool
+        self._parent = ThreadPoolExecutor(1, "worker-parent")
 
     def call(self, function: str, *arguments: object) -> Any:
         """Calls ``module:function`` with JSON values in a worker and returns its JSON result.
@@ -69,7 +75,7 @@ class WorkerPool:
             keep = False
             try:
                 answer = worker.call(function, arguments)
-                keep = worker.calls < self._limits.calls
+                keep = worker.calls < self._limits.calls and answer.get("internal") != "MemoryError"
             finally:
                 if keep and not self._closed:
                     with self._lock:
@@ -95,6 +101,7 @@ class WorkerPool:
         with self._lock:
             while self._free:
                 self._free.pop().kill()
+        self._parent.shutdown()
 
     def _take(self) -> _Worker:
         if self._closed:
@@ -105,7 +112,7 @@ class WorkerPool:
                 if worker.alive():
                     return worker
                 worker.kill()
-        return _Worker(self._limits, self._modules)
+        return self._parent.submit(_Worker, self._limits, self._modules).result()
 
 
 def _ping() -> str:
@@ -121,24 +128,24 @@ class _Worker:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a parser's complaint may quote the document
+            env=_ENVIRONMENT,
             start_new_session=True,
         )
+        os.set_blocking(cast(BinaryIO, self._process.stdin).fileno(), False)
 
     def alive(self) -> bool:
         return self._process.poll() is None
 
     def call(self, function: str, arguments: tuple[object, ...]) -> dict[str, Any]:
         self.calls += 1
+        deadline = time.monotonic() + self._limits.wall_seconds
         call = {"function": function, "arguments": list(arguments), "cpu_seconds": self._limits.cpu_seconds}
-        try:
-            write_frame(cast(BinaryIO, self._process.stdin), call)
-        except (BrokenPipeError, OSError) as error:
-            raise WorkerFailed("the worker is gone", reason="crashed") from error
-        length = int.from_bytes(self._read(4))
+        self._write(encode_frame(call), deadline)
+        length = int.from_bytes(self._read(4, deadline))
         if length > self._limits.result_bytes:
             raise WorkerFailed("the worker's answer is too large", reason="oversized")
         try:
-            answer = parse_json(self._read(length))
+            answer = parse_json(self._read(length, deadline))
         except ValueError as error:
             raise WorkerFailed("the worker's answer is not JSON", reason="crashed") from error
         if not isinstance(answer, dict) or not {"result", "error", "internal"} & answer.keys():
@@ -153,17 +160,32 @@ class _Worker:
                     stream.close()
         self._process.wait()
 
-    def _read(self, length: int) -> bytes:
+    def _write(self, data: bytes, deadline: float) -> None:
+        descriptor, view = cast(BinaryIO, self._process.stdin).fileno(), memoryview(data)
+        while view:
+            self._await(descriptor, select.POLLOUT, deadline)
+            try:
+                view = view[os.write(descriptor, view) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise WorkerFailed("the worker is gone", reason="crashed") from error
+
+    def _read(self, length: int, deadline: float) -> bytes:
         descriptor = cast(BinaryIO, self._process.stdout).fileno()
         parts, missing = [], length
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN | select.POLLHUP)
         while missing:
-            if not poll.poll(self._limits.wall_seconds * 1000):
-                raise WorkerFailed("the worker did not answer in time", reason="timeout")
+            self._await(descriptor, select.POLLIN, deadline)
             part = os.read(descriptor, missing)
             if not part:
                 raise WorkerFailed("the worker died", reason="crashed")
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
+
+    @staticmethod
+    def _await(descriptor: int, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise WorkerFailed("the worker did not answer in time", reason="timeout")

@@ -33,6 +33,12 @@ def upgrade() -> None:
         sa.Column("retain_until", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "amendment_id", name=op.f("pk_amendments")),
     )
+    op.create_index(
+        op.f("ix_amendments_tenant_id_disposal_year_amendment_id"),
+        "amendments",
+        ["tenant_id", "disposal_year", "amendment_id"],
+        unique=False,
+    )
     op.create_table(
         "audit_log",
         sa.Column("tenant_id", sa.Text(), nullable=False),
@@ -101,7 +107,18 @@ def upgrade() -> None:
         ),
     )
     op.create_index(
-        op.f("ix_deposits_tenant_id_state_not_before"), "deposits", ["tenant_id", "state", "not_before"], unique=False
+        "ix_deposits_on_the_way",
+        "deposits",
+        ["tenant_id", "deposit_id"],
+        unique=False,
+        sqlite_where=sa.text("state NOT IN ('archived', 'rejected')"),
+        postgresql_where=sa.text("state NOT IN ('archived', 'rejected')"),
+    )
+    op.create_index(
+        op.f("ix_deposits_tenant_id_batch_id_leaf_index"),
+        "deposits",
+        ["tenant_id", "batch_id", "leaf_index"],
+        unique=False,
     )
     op.create_table(
         "evidence_batches",
@@ -130,10 +147,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "batch_id", name=op.f("pk_evidence_batches")),
     )
     op.create_index(
-        op.f("ix_evidence_batches_tenant_id_state_not_before"),
+        "ix_batches_unrecorded",
         "evidence_batches",
-        ["tenant_id", "state", "not_before"],
+        ["tenant_id", "batch_id"],
         unique=False,
+        sqlite_where=sa.text("state <> 'recorded'"),
+        postgresql_where=sa.text("state <> 'recorded'"),
     )
     op.create_table(
         "objects",

@@ -1,0 +1,173 @@
+"""Rows as a rebuild of the catalog writes them: at once what the normal way writes step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, insert, select
+
+from zdda.catalog.evidence import BatchState, Member
+from zdda.catalog.packages import ArchivedDocument
+from zdda.catalog.tables import (
+    amendments,
+    deposit_documents,
+    deposit_history,
+    deposits,
+    evidence_batches,
+    evidence_members,
+    objects,
+    packages,
+)
+from zdda.database.session import Transaction
+from zdda.model.deposit import DepositState
+from zdda.model.submission import DocumentDescription, ExternalId
+
+_TABLES = (deposits, packages, objects, evidence_batches, amendments)
+_UNFLAGGED = ("TOTAL_PASSED", "NO_SIGNATURE")
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredDeposit:
+    """A deposit whose package lies in the store: archived where ``archived_at`` tells, else stored."""
+
+    deposit_id: UUID
+    package_id: UUID
+    account: str
+    idempotency_key: str | None
+    request_digest: bytes
+    external_id: ExternalId | None
+    metadata: bytes
+    retention_class: str
+    mark: str
+    years: int
+    retain_until: datetime
+    worst: str
+    received_at: datetime
+    validated_at: datetime
+    sealed_at: datetime
+    stored_at: datetime
+    archived_at: datetime | None
+    generation: int
+    object_record: bytes
+    group_digest: bytes
+    batch_id: UUID | None
+    leaf_index: int | None
+    receipt: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredBatch:
+    """A batch: recorded where an amendment tells of it, else timestamped.
+
+    ``token`` and ``batch_record`` are None and ``root`` is empty where only the amendment is left.
+    """
+
+    batch_id: UUID
+    created_at: datetime
+    retain_until: datetime
+    root: bytes
+    token: bytes | None
+    gen_time: datetime
+    batch_record: bytes | None
+    recorded_at: datetime | None
+    amendment_id: UUID | None
+    amendment_record: bytes | None
+    amendment_digest: bytes | None
+
+
+def is_empty(tx: Transaction) -> bool:
+    """Whether the catalog knows nothing, of any tenant. Accounts and audit may be there."""
+    return not any(tx.execute(select(func.count()).select_from(table)).scalar_one() for table in _TABLES)
+
+
+def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequence[ArchivedDocument]) -> None:
+    """Writes the deposit, its documents and its history.
+
+    What is not in the stores: the request's correlation, the key wrapped for the time on the way (needed no more),
+    names of spool files, leases. ``flagged`` follows the verdict, not the intake policy of that day.
+    """
+    state = DepositState.ARCHIVED if deposit.archived_at is not None else DepositState.STORED
+    values = {name: getattr(deposit, name) for name in RestoredDeposit.__dataclass_fields__ if name != "external_id"}
+    external = deposit.external_id
+    tx.execute(
+        insert(deposits).values(
+            tenant_id=tx.tenant,
+            state=state,
+            lease_epoch=0,
+            attempts=0,
+            correlation_id="",
+            wrapped_data_key=b"",
+            flagged=deposit.worst not in _UNFLAGGED,
+            producer=external.producer if external else None,
+            external_id=external.id if external else None,
+            **values,
+        )
+    )
+    tx.execute(
+        insert(deposit_documents),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "deposit_id": deposit.deposit_id,
+                "content_id": document.content_id,
+                "spool_file": "",
+                "verdict": document.verdict,
+                **{name: getattr(document.description, name) for name in DocumentDescription.__dataclass_fields__},
+            }
+            for document in documents
+        ],
+    )
+    moments = (
+        (DepositState.RECEIVED, deposit.received_at),
+        (DepositState.VALIDATED, deposit.validated_at),
+        (DepositState.SEALED, deposit.sealed_at),
+        (DepositState.STORED, deposit.stored_at),
+        (DepositState.ARCHIVED, deposit.archived_at),
+    )
+    tx.execute(
+        insert(deposit_history),
+        [
+            {"tenant_id": tx.tenant, "deposit_id": deposit.deposit_id, "ordinal": ordinal, "state": state, "at": at}
+            for ordinal, (state, at) in enumerate(moments)
+            if at is not None
+        ],
+    )
+
+
+def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
+    """Writes the batch without its members. One that no amendment records goes on from its object in the store: the
+    spool file it names is not there, and is not needed."""
+    recorded = batch.recorded_at is not None
+    tx.execute(
+        insert(evidence_batches).values(
+            tenant_id=tx.tenant,
+            state=BatchState.RECORDED if recorded else BatchState.TIMESTAMPED,
+            lease_epoch=0,
+            attempts=0,
+            disposal_year=batch.retain_until.year,
+            batch_file=None if recorded else f"{batch.batch_id}.restored",
+            **{name: getattr(batch, name) for name in RestoredBatch.__dataclass_fields__},
+        )
+    )
+
+
+def restore_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
+    """Lists the leaves whose owners are known, by their numbers in the tree."""
+    tx.execute(
+        insert(evidence_members),
+        [
+            {
+                "tenant_id": tx.tenant,
+                "batch_id": batch_id,
+                "leaf_index": index,
+                "package_id": member.package_id,
+                "kind": member.kind,
+                "sequence": member.sequence,
+                "digest": member.digest,
+            }
+            for index, member in sorted(members.items())
+        ],
+    )
