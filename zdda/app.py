@@ -35,6 +35,7 @@ from zdda.identity.accounts import Accounts
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
+from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.steps import DepositSteps
 from zdda.ingest.workshop import IntakeLimits, Workshop
 from zdda.jobs.runner import LeasedWork, Runner, WorkSource
@@ -195,6 +196,33 @@ def open_accounts(settings: Settings, folder: Path) -> Iterator[Accounts]:
 def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:
     """Trust anchors from PEM or DER files."""
     return TrustAnchors.load((folder / file).read_bytes() for file in files)
+
+
+@contextmanager
+def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
+    """The tenant's catalog, and the keys that its digests are made under."""
+    tenant = tenant_id(settings.archive.tenant)
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    engine = open_database(settings, folder)
+    try:
+        yield TenantDatabase(engine, tenant), generations
+    finally:
+        engine.dispose()
+
+
+def rebuild_catalog(settings: Settings, folder: Path, progress: Callable[[int, int], None]) -> RebuildReport:
+    """Fills an empty catalog from the stores; raises ``CatalogNotEmpty``, and what ``open_vault`` raises."""
+    vault = open_vault(settings, folder)
+    try:
+        engine = open_database(settings, folder)
+        try:
+            database = TenantDatabase(engine, vault.tenant)
+            return CatalogRebuild(database, vault.store, vault.generations, SystemClock(), progress).run()
+        finally:
+            engine.dispose()
+    finally:
+        vault.close()
 
 
 def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:

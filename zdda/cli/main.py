@@ -7,12 +7,14 @@ from typing import Any
 
 import typer
 
+from zdda.cli.catalog import catalog
 from zdda.cli.config import config
 from zdda.cli.demonstrate import demonstrate
 from zdda.cli.deposit import deposit
 from zdda.cli.fetch import fetch
 from zdda.cli.fsck import fsck
 from zdda.cli.init import init
+from zdda.cli.reconcile import reconcile
 from zdda.cli.serve import serve
 from zdda.cli.validate import validate
 from zdda.cli.verify import verify
@@ -20,8 +22,9 @@ from zdda.cli.verify import verify
 application = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A long-term trusted archive."
 )
-for verb in (init, serve, deposit, fetch, validate, verify, fsck, demonstrate):
+for verb in (init, serve, deposit, fetch, validate, verify, fsck, reconcile, demonstrate):
     application.command()(verb)
+application.add_typer(catalog, name="catalog")
 application.add_typer(config, name="config")
 
 
