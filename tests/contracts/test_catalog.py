@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import func, select, text
 
 import zdda.audit.tables
 import zdda.catalog.tables
@@ -72,9 +72,9 @@ def claim(database: TenantDatabase, owner: str = "w", lease: timedelta = LEASE) 
         return catalog.LEASED.claim(tx, owner, STATES, lease)
 
 
-def test_the_migrations_make_the_tables_that_are_declared(engine: Engine) -> None:
-    migrate(engine)
-    with engine.connect() as connection:
+def test_the_migrations_make_the_tables_that_are_declared(database: TenantDatabase) -> None:
+    migrate(database.engine)
+    with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
 
@@ -85,11 +85,11 @@ def test_every_table_begins_with_the_tenant() -> None:
         assert table.columns[0].name == "tenant_id", table.name
 
 
-def test_a_database_of_a_later_version_is_refused(engine: Engine) -> None:
-    with engine.begin() as connection:
+def test_a_database_of_a_later_version_is_refused(database: TenantDatabase) -> None:
+    with database.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(DatabaseTooNew):
-        migrate(engine)
+        migrate(database.engine)
 
 
 def test_another_database_is_refused() -> None:
