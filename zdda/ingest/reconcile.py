@@ -137,12 +137,13 @@ class _Reconciliation:
             ArchivedDocument(_description(each), each.content_id, each.verdict)
             for each in documents_of_package(self._tx, package)
         )
+        yield from self._documents(line, documents)
         try:
             parse_submission_metadata(row.metadata)
             worst_of(Standing(each.verdict) for each in documents)
-        except (ZddaError, ValueError):
+        except (ZddaError, ValueError):  # such a row compares with nothing
             yield Difference(Where.DIFFERENT, "package", str(package), "metadata")
-            return  # such a row compares with nothing
+            return
         names = (each.description.original_name for each in documents)
         said = description_digest(parse_submission_metadata(row.metadata), names, row.idempotency_key)
         found: Values = {
@@ -163,7 +164,6 @@ class _Reconciliation:
             "leafIndex": row.leaf_index,
         }
         yield from _compared("package", str(package), line, found)
-        yield from self._documents(line, documents)
         yield from self._derived(row, documents)
         yield from self._leaf("package", package, "aip", row.group_digest, line)
 
