@@ -58,7 +58,7 @@ class Candidate:
 
 
 def candidates(tx: Transaction, limit: int) -> list[Candidate]:
-    """Stored deposits without a batch, those that may go earliest first."""
+    """Stored deposits without a batch, those that have waited longest first."""
     rows = tx.execute(
         select(
             deposits.c.deposit_id,
@@ -73,7 +73,7 @@ def candidates(tx: Transaction, limit: int) -> list[Candidate]:
             deposits.c.state == DepositState.STORED,
             deposits.c.batch_id.is_(None),
         )
-        .order_by(deposits.c.retain_until, deposits.c.deposit_id)
+        .order_by(deposits.c.stored_at, deposits.c.deposit_id)
         .limit(limit)
     )
     return [Candidate(*row) for row in rows]

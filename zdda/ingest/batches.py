@@ -61,14 +61,14 @@ class BatchCloser:
         workshop = self._workshop
         now = workshop.clock.now()
         with workshop.database.read() as tx:
-            if not self._due(candidates(tx, self._size), now):
+            if not self._due(plan_batch(candidates(tx, self._size), self._size), now):
                 return False
         workshop.crash("batch.before-close")
         with workshop.database.write() as tx:
             chosen = plan_batch(candidates(tx, self._size), self._size)
             if not self._due(chosen, now):  # another closer was faster
                 return False
-            year = chosen[0].retain_until.year
+            year = min(each.retain_until.year for each in chosen)
             members = [Member(each.package_id, "aip", 0, each.group_digest) for each in chosen]
             members += pending_amendments(tx, range(year, year + 2), self._size)
             batch_id = new_identifier(workshop.clock, workshop.entropy)
@@ -88,13 +88,14 @@ class BatchCloser:
 
 
 def plan_batch(waiting: Iterable[Candidate], size: int) -> list[Candidate]:
-    """Which packages share a tree: those that may go earliest, and whose years of disposal are the same or follow
-    each other. Pure."""
-    ordered = sorted(waiting, key=lambda each: (each.retain_until, each.package_id))
-    if not ordered:
+    """Which packages share a tree: the one that has waited longest, so that none waits for ever, and others whose
+    years of disposal are the same or follow its own; those that may go earliest come first. Pure."""
+    oldest_first = sorted(waiting, key=lambda each: (each.stored_at, each.package_id))
+    if not oldest_first:
         return []
-    year = ordered[0].retain_until.year
-    return [each for each in ordered if each.retain_until.year <= year + 1][:size]
+    year = oldest_first[0].retain_until.year
+    chosen = [each for each in oldest_first if year <= each.retain_until.year <= year + 1][:size]
+    return sorted(chosen, key=lambda each: (each.retain_until, each.package_id))
 
 
 class BatchSteps:
