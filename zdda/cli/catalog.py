@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 from zdda.cli.folder import HERE, Folder, saying_why
-from zdda.cli.fsck import progress
+from zdda.cli.fsck import progress, reading
 from zdda.settings import load
 
 catalog = typer.Typer(no_args_is_help=True, help="The catalog.")
@@ -26,7 +26,7 @@ def rebuild(folder: Folder = HERE) -> None:
     from zdda.app import rebuild_catalog
 
     console = Console(highlight=False)
-    with saying_why(), progress("objects") as bar:
+    with saying_why(), reading(), progress("objects") as bar:
         report = rebuild_catalog(load(folder / "zdda.toml"), folder, bar)
     for problem in report.problems:
         of = f"{problem.name.kind} {problem.name.package}"

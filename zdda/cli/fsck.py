@@ -33,7 +33,7 @@ def fsck(
     from zdda.fsck.store_check import StoreCheck
 
     console = Console(highlight=False)
-    with saying_why(), _reading(), ExitStack() as opened:
+    with saying_why(), reading(), ExitStack() as opened:
         settings = load(folder / "zdda.toml")
         anchors = own_anchors(settings, folder)
         stores = opened.enter_context(open_to_doubt(settings, folder))
@@ -64,7 +64,7 @@ def progress(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 @contextmanager
-def _reading() -> Iterator[None]:
+def reading() -> Iterator[None]:
     """What keeps the stores from being read at all is told in one line, exit status 3."""
     try:
         yield

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from zdda.cli.folder import HERE, Folder, saying_why
-from zdda.cli.fsck import progress
+from zdda.cli.fsck import progress, reading
 from zdda.model.clock import SystemClock
 from zdda.settings import Settings, load
 
@@ -35,7 +35,7 @@ def reconcile(
     console = Console(highlight=False)
     differences: Counter[str] = Counter()
     findings: Counter[str] = Counter()
-    with saying_why(), ExitStack() as opened:
+    with saying_why(), reading(), ExitStack() as opened:
         settings = load(folder / "zdda.toml")
         lines = _noting(_inventory(settings, folder, inventory, opened), findings)
         database, generations = opened.enter_context(open_catalog_to_compare(settings, folder))
