@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -101,6 +102,7 @@ class Archive:
 
     def start(self) -> None:
         self.runner.start()
+        threading.Thread(target=self.pool.answers, name="first-worker", daemon=True).start()  # warm when it is needed
 
     def stop(self) -> None:
         """Running steps end; nothing is lost by being stopped in any other way."""

@@ -1,0 +1,21 @@
+"""Twenty real kills under load; ``make campaign-crash`` makes five hundred."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.crash.campaign import Campaign
+
+
+def test_twenty_kills_under_load_break_no_promise(tmp_path: Path) -> None:
+    campaign = Campaign(tmp_path / "campaign")
+    try:
+        campaign.run(20)
+        counted = campaign.check()
+    finally:
+        campaign.stop()
+        campaign.close()
+    assert campaign.progress.kills == 20
+    assert counted["deposits"] >= counted["receipts"] > 0
+    assert counted["spooled"] == 0
+    assert sum(campaign.progress.hits.values()) >= 20
