@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import io
+import json
+
+import structlog
+
+from zdda.cli.logs import configure_logs
+
+
+def test_an_exception_is_logged_without_what_it_says() -> None:
+    kept = structlog.get_config()
+    out = io.StringIO()
+    try:
+        configure_logs("info", out)
+        log = structlog.get_logger()
+        log.debug("not-written")
+        try:
+            try:
+                raise ValueError("birth number 8001011234")
+            except ValueError as error:
+                raise RuntimeError("Jan Novák") from error
+        except RuntimeError:
+            log.error("failed", exc_info=True)
+    finally:
+        structlog.configure(**kept)
+    (line,) = out.getvalue().splitlines()
+    value = json.loads(line)
+    assert value["event"] == "failed"
+    assert [each["type"] for each in value["exceptions"]] == ["RuntimeError", "ValueError"]
+    assert "test_logs.py" in value["exceptions"][0]["at"][0]
+    assert "8001011234" not in line
+    assert "Novák" not in line
