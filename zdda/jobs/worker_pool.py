@@ -56,7 +56,7 @@ class WorkerPool:
     """``size`` processes, started when first needed, each serving one call at a time. Thread-safe."""
 
     def __init__(self, size: int, limits: WorkerLimits, modules: tuple[str, ...] = ()) -> None:
-        self._limits, self._modules = limits, modules
+        self._size, self._limits, self._modules = size, limits, modules
         self._free: deque[_Worker] = deque()
         self._places = threading.Semaphore(size)
         self._lock = threading.Lock()
@@ -96,11 +96,16 @@ class WorkerPool:
             return False
 
     def close(self) -> None:
-        """Kills the free workers; running calls end by themselves and are not kept."""
-        self._closed = True
+        """Waits until running calls have ended by themselves, then kills every worker."""
         with self._lock:
-            while self._free:
-                self._free.pop().kill()
+            if self._closed:
+                return
+            self._closed = True
+        for _ in range(self._size):  # whoever waits for a place meanwhile gets it and finds the pool closed
+            self._places.acquire()
+        while self._free:
+            self._free.pop().kill()
+        self._places.release(self._size)
         self._parent.shutdown()
 
     def _take(self) -> _Worker:
