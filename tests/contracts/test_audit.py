@@ -1,20 +1,23 @@
-"""The audit log against forgers with the database in their hands, and under load, on every database."""
+"""The audit log, on every database: an entry is true with its transaction, chained once, and nothing goes unseen."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
-from zdda.audit.chain import AuditBroken, Chained, link, verify_chain
+from zdda.audit.chain import GENESIS, AuditBroken, Chained, entry_bytes, link, verify_chain
 from zdda.audit.log import entries, record, sequence
 from zdda.audit.tables import audit_log, audit_outbox
 from zdda.database.engine import open_engine
 from zdda.database.session import TenantDatabase
 from zdda.model.identifiers import TenantId
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "audit"
 AT = datetime(2026, 11, 20, 12, 30, 15, 123000, tzinfo=UTC)
 
 
@@ -27,6 +30,30 @@ def note(database: TenantDatabase, *numbers: int) -> None:
 def chain(database: TenantDatabase) -> list[Chained]:
     with database.read() as tx:
         return list(entries(tx))
+
+
+def test_entries_are_chained_in_the_order_of_their_transactions(database: TenantDatabase) -> None:
+    note(database, *range(5))
+    assert sequence(database, limit=2) == 2
+    assert sequence(database) == 3
+    assert sequence(database) == 0
+    found = chain(database)
+    assert [each.entry for each in found] == [
+        entry_bytes("hospital", AT, "deposit-received", {"number": number}) for number in range(5)
+    ]
+    assert verify_chain(found) == (5, found[-1].hash)
+
+
+def failing(database: TenantDatabase) -> None:
+    with database.write() as tx:
+        record(tx, AT, "never", number=2)
+        raise RuntimeError
+
+
+def test_what_is_rolled_back_did_not_happen(database: TenantDatabase) -> None:
+    with pytest.raises(RuntimeError):
+        failing(database)
+    assert sequence(database) == 0
 
 
 def test_the_chain_goes_on_from_where_it_was(database: TenantDatabase) -> None:
@@ -107,3 +134,14 @@ def test_a_cut_end_is_seen_by_whoever_remembers_the_head(database: TenantDatabas
     with database.write() as tx:
         tx.execute(delete(audit_log).where(audit_log.c.position == 3))
     assert verify_chain(chain(database)) != remembered
+
+
+def test_the_form_of_an_entry_never_changes() -> None:
+    entry = entry_bytes("hospital", AT, "package-sealed", {"package": "018f", "leaf": "ab" * 32, "members": 2})
+    assert entry == (GOLDEN / "audit-entry-1.json").read_bytes()
+    first = link(0, GENESIS, entry)
+    second = link(1, first.hash, entry)
+    assert first.hash + second.hash == (GOLDEN / "audit-hashes-1.bin").read_bytes()
+    assert verify_chain([first, second]) == (2, second.hash)
+    with pytest.raises(AuditBroken):
+        verify_chain([first, replace(second, position=2)])
