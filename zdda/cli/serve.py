@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
-
 import typer
 
 from zdda.cli.folder import HERE, Folder, saying_why
@@ -15,6 +13,7 @@ def serve(folder: Folder = HERE) -> None:
     """Serve the archive until it is told to stop (SIGINT, SIGTERM). Running steps end first."""
     import uvicorn
 
+    from zdda.api.server import server_config
     from zdda.app import build
 
     with saying_why():
@@ -24,19 +23,12 @@ def serve(folder: Folder = HERE) -> None:
             typer.echo("warning: no retention class is set: every deposit will be refused", err=True)
         archive = build(settings, folder)
     listen = settings.listen
-    config = uvicorn.Config(
+    config = server_config(
         archive.application,
-        host=listen.host,
-        port=listen.port,
-        http="httptools",
-        ssl_keyfile=folder / listen.tls_key,
-        ssl_certfile=folder / listen.tls_certificates,
-        ssl_version=ssl.PROTOCOL_TLS_SERVER,  # TLS 1.2 at least, as the ssl module sets it
-        lifespan="off",
-        access_log=False,
-        log_config=None,
-        server_header=False,
-        timeout_graceful_shutdown=30,
+        listen.host,
+        listen.port,
+        folder / listen.tls_key,
+        folder / listen.tls_certificates,
     )
     archive.start()
     try:

@@ -124,6 +124,7 @@ class FakeArchive:
         self.content = b"%PDF-1.7 " + bytes(range(256)) * 4096
         self.closed_contents = 0
         self.written, self.aborted, self.settles = threading.Event(), threading.Event(), threading.Event()
+        self.content_closed = threading.Event()
         self.settles.set()
         self.application = create_application(self, self, self, self, self.limits)
 
@@ -230,6 +231,7 @@ class FakeArchive:
             yield pieces()
         finally:
             self.closed_contents += 1
+            self.content_closed.set()
 
     def evidence_record(self, package_id: UUID, account: str) -> bytes:
         self._known(package_id)
