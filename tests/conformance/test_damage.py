@@ -265,6 +265,16 @@ def test_a_damaged_segment(archive: Archive, place: str, damage: str) -> None:
 
 
 @pytest.mark.parametrize("place", PLACES)
+def test_a_place_is_restored_from_the_other(archive: Archive, place: str) -> None:
+    """As docs/operations/recovery.md tells."""
+    os.truncate(archive.segment(place), HEADER)
+    assert archive.findings()
+    shutil.rmtree(archive.folder / place)
+    shutil.copytree(archive.folder / PLACES[1 - PLACES.index(place)], archive.folder / place)
+    assert archive.findings() == []
+
+
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_record_put_back_in_one_place(archive: Archive, kind: ObjectKind, place: str) -> None:
     name = archive.names(kind)[0]
