@@ -12,6 +12,7 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 _FRAMES = 40
+_QUOTED = ("uvicorn", "asyncio")
 
 
 def configure_logs(level: str, file: TextIO = sys.stderr) -> None:
@@ -28,6 +29,22 @@ def configure_logs(level: str, file: TextIO = sys.stderr) -> None:
         logger_factory=structlog.PrintLoggerFactory(file),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.handlers = [each for each in root.handlers if not isinstance(each, _FromLibraries)]
+    root.addHandler(_FromLibraries(logging.WARNING))
+
+
+class _FromLibraries(logging.Handler):
+    """Warnings that libraries log the standard way, in the same form. Only of those that never see content is the
+    text kept, without its values; of the others the place."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        line: dict[str, Any] = {"logger": record.name, "at": f"{record.funcName}:{record.lineno}"}
+        if record.name.partition(".")[0] in _QUOTED:
+            line["text"] = str(record.msg).strip()
+        if record.exc_info:
+            line["exc_info"] = record.exc_info[1]
+        structlog.get_logger().log(max(record.levelno, logging.WARNING), "library", **line)
 
 
 def _where_it_happened(_logger: WrappedLogger, _method: str, line: EventDict) -> EventDict:
