@@ -12,15 +12,22 @@ import pytest
 from sqlalchemy import select
 
 from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, make_archive
-from tests.simulator.pki import NOW
+from tests.simulator.pki import NOW, pki
+from tests.simulator.postgresql import database_url
 from zdda.access.packages import PackageAccess
+from zdda.app import open_to_doubt
 from zdda.catalog import tables
 from zdda.catalog.deposits import ExternalIdTaken
+from zdda.fsck.store_check import StoreCheck
 from zdda.ingest.rebuild import CatalogNotEmpty, CatalogRebuild, RebuildReport
 from zdda.ingest.reception import IdempotencyKeyReused
+from zdda.ingest.reconcile import reconcile
 from zdda.model.deposit import DepositState
 from zdda.model.objects import ObjectKind
 from zdda.model.views import DepositStatus
+from zdda.settings import load
+
+__all__ = ["database_url"]
 
 WHOLE = (
     tables.packages,
@@ -126,6 +133,26 @@ def test_every_row_comes_back(tmp_path: Path) -> None:
     assert [archive.status(each) for each in deposits] == statuses
     assert [archive.archive.packages.describe(each.package_id, ACCOUNT) for each in deposits] == views
     assert [archive.archive.packages.evidence_record(each.package_id, ACCOUNT) for each in deposits] == evidence
+    archive.close()
+
+
+def test_every_row_comes_back_into_the_other_database(tmp_path: Path, database_url: str) -> None:
+    """What one kind of database lost, another gets back."""
+    archive, deposits = filled(tmp_path / "archive")
+    before, statuses = rows(archive), [archive.status(each) for each in deposits]
+    archive.close()
+    file = archive.folder / "zdda.toml"
+    file.write_text(file.read_text("utf-8").replace("sqlite:///catalog.db", database_url), "utf-8")
+    archive = reopened(archive.folder)
+    assert rebuild(archive).problems == []
+    assert rows(archive) == before
+    assert [archive.status(each) for each in deposits] == statuses
+    archive.close()
+    with open_to_doubt(load(file), archive.folder) as stores:
+        lines = list(StoreCheck(stores, pki().anchors, NOW).lines())
+    archive = reopened(archive.folder)
+    parts = archive.archive
+    assert list(reconcile(parts.database, parts.vault.generations, "simulated", lines)) == []
     archive.close()
 
 
