@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.responses import JSONResponse
 
-from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound, Unavailable, ZddaError
+from zdda.model.errors import IntegrityError, NotFound, Unavailable, ZddaError
 
 TYPE_PREFIX = "urn:zdda:problem:"
 MEDIA_TYPE = "application/problem+json"
@@ -41,9 +41,9 @@ KNOWN: dict[str, Known] = {
     "too-many-documents": Known(422, "The deposit has too many documents"),
     "part-unknown": Known(422, "A part has a name that the interface does not know"),
     "upload-stalled": Known(408, "No byte of the body came for too long"),
-    "document-name-repeated": Known(422, "Two documents of one deposit have the same name"),
     "idempotency-key-invalid": Known(400, "An idempotency key has 1 to 255 printable ASCII characters"),
     "idempotency-key-reused": Known(422, "This idempotency key was used for another deposit"),
+    "conflict": Known(409, "The request contradicts the present state"),
     "idempotency-key-in-flight": Known(409, "A request with this idempotency key is being received", 1),
     "external-id-taken": Known(409, "The producer has deposited something of this name"),
     "deposit-rejected": Known(422, "The intake policy rejects the deposit"),
@@ -57,16 +57,16 @@ KNOWN: dict[str, Known] = {
 
 
 def known(error: ZddaError) -> tuple[str, Known]:
-    """The published code and its answer: the error's own, or the one of its kind."""
+    """The published code and its answer: the error's own, else the one of its kind.
+
+    An ``InvalidInput`` or a ``Conflict`` of a code that is not published comes from the inside, about bytes that no
+    caller sent: it is internal.
+    """
     if error.code in KNOWN:
         return error.code, KNOWN[error.code]
-    for kind, code in ((NotFound, "not-found"), (InvalidInput, "invalid-input"), (Unavailable, "unavailable")):
+    for kind, code in ((NotFound, "not-found"), (Unavailable, "unavailable"), (IntegrityError, "integrity")):
         if isinstance(error, kind):
             return code, KNOWN[code]
-    if isinstance(error, Conflict):
-        return error.code, Known(409, "The request contradicts the present state")
-    if isinstance(error, IntegrityError):
-        return "integrity", KNOWN["integrity"]
     return "internal", KNOWN["internal"]
 
 

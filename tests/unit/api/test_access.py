@@ -8,6 +8,8 @@ import pytest
 import structlog
 from fake_archive import PASSWORD, FakeArchive
 
+from zdda.model.errors import IntegrityError
+
 
 def basic(text: str | bytes) -> str:
     return "Basic " + base64.b64encode(text.encode() if isinstance(text, str) else text).decode()
@@ -67,6 +69,16 @@ def test_the_log_has_the_route_and_nothing_more(call: Any) -> None:
     ]
     assert lines[0]["correlation_id"] == "mine"
     assert "850101" not in str(lines)
+    assert "Jana" not in str(lines)
+
+
+def test_a_failure_of_the_archive_is_logged_with_its_cause(archive: FakeArchive, call: Any) -> None:
+    archive.fail_read = IntegrityError("slot 5 of Jana")
+    with structlog.testing.capture_logs() as lines:
+        call("GET", "/v1/packages/00000000-0000-0000-0000-000000000007")
+    assert lines[0]["event"] == "call-failed"
+    assert lines[0]["error"] == ["IntegrityError (integrity)"]
+    assert "fake_archive.py" in str(lines[0]["places"])
     assert "Jana" not in str(lines)
 
 

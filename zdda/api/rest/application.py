@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -9,7 +10,7 @@ from starlette.exceptions import HTTPException
 
 from zdda import __version__
 from zdda.api.authentication import Authenticator
-from zdda.api.correlation import CorrelationMiddleware
+from zdda.api.correlation import CorrelationMiddleware, without_values
 from zdda.api.problems import KNOWN, Known, problem, problem_of
 from zdda.api.rest.deposits import DepositLimits, deposits_router
 from zdda.api.rest.documentation import add_documentation
@@ -18,6 +19,8 @@ from zdda.api.rest.packages import packages_router
 from zdda.model.clock import Entropy, system_entropy
 from zdda.model.errors import ZddaError
 from zdda.model.views import Deposits, Health, Packages
+
+_log = structlog.get_logger("zdda.access")
 
 
 def create_application(
@@ -44,7 +47,10 @@ def create_application(
 
     @application.exception_handler(ZddaError)
     async def refused(request: Request, error: ZddaError) -> JSONResponse:
-        return problem_of(error, request.state.correlation_id)
+        answer = problem_of(error, request.state.correlation_id)
+        if answer.status_code >= 500:
+            _log.error("call-failed", status=answer.status_code, **without_values(error))
+        return answer
 
     @application.exception_handler(RequestValidationError)
     async def malformed(request: Request, _error: RequestValidationError) -> JSONResponse:
