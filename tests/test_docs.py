@@ -82,7 +82,7 @@ def test_every_requirement_has_one_row_and_what_is_claimed_exists() -> None:
     rows = [line.strip("| ").split(" | ") for line in text.splitlines() if re.match(r"\| [A-H]\d+ \|", line)]
     identifiers = [row[0] for row in rows]
     assert len(set(identifiers)) == len(identifiers) == 79
-    for path in re.findall(r"`((?:zdda|tests|docs|schemas)/[^`]+)`", text):
+    for path in re.findall(r"`((?:zdda|tests|docs|schemas|benchmarks)/[^`]+)`", text):
         assert (ROOT / path).exists(), path
 
 
