@@ -18,6 +18,7 @@ import uvicorn
 from rich.console import Console
 from rich.table import Column, Table
 
+from zdda.api.server import server_config
 from zdda.app import Archive, build, initialise
 from zdda.cli.logs import configure_logs
 from zdda.cli.verify import verify_files
@@ -142,13 +143,9 @@ def start(folder: Path, port: int = 0) -> Demonstration:
     archive.accounts.create(PRODUCER, passwords[PRODUCER], [Role.PRODUCER])
     archive.accounts.create(CONSUMER, passwords[CONSUMER], [Role.CONSUMER])
     archive.start()
-    config = uvicorn.Config(
-        archive.application,
-        log_level="critical",
-        access_log=False,
-        lifespan="off",
-        ssl_keyfile=folder / settings.listen.tls_key,
-        ssl_certfile=folder / settings.listen.tls_certificates,
+    listen = settings.listen
+    config = server_config(
+        archive.application, listen.host, https.port, folder / listen.tls_key, folder / listen.tls_certificates
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [https.listening()]}, daemon=True)

@@ -25,7 +25,7 @@ from zdda.model.identifiers import new_identifier
 from zdda.model.retention import retain_until
 from zdda.model.submission import DocumentDescription, SubmissionMetadata
 from zdda.model.views import DepositStatus
-from zdda.packaging.document_names import DocumentNameInvalid, check_document_name
+from zdda.packaging.document_names import DocumentNameInvalid, check_document_name, same_name_key
 from zdda.packaging.submission import as_json, parse_submission_metadata
 from zdda.storage.spool import EncryptedSpoolFile
 
@@ -147,7 +147,7 @@ class DepositReception:
     def open_document(self, role: str, name: str, media_type: str) -> DocumentWriter:
         """Raises ``DocumentNameInvalid``, ``TooManyDocuments``, ``SpoolFull``."""
         check_document_name(name)
-        if any(document.name == name for document in self._documents):
+        if any(same_name_key(document.name) == same_name_key(name) for document in self._documents):
             raise DocumentNameInvalid(("repeated",))
         if len(self._documents) >= self._workshop.limits.max_documents:
             raise TooManyDocuments(f"a deposit has {self._workshop.limits.max_documents} documents at most")
