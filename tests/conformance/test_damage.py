@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterable
@@ -397,6 +399,24 @@ def test_an_object_of_rubbish_under_its_right_key(archive: Archive, kind: Object
     name = archive.names(kind)[0]
     replace_object(archive, name, content)
     assert str(name.package) in {each["package"] for each in archive.findings() if each["severity"] == "broken"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bytes_that_do_not_decrypt_under_their_right_address(archive: Archive, kind: ObjectKind) -> None:
+    """A record as the archive makes them, over bytes that its key never encrypted."""
+    name = archive.names(kind)[0]
+    old, rubbish = archive.blob(name), b"(" + bytes(5000)
+    vault = open_vault(archive.settings, archive.folder)
+    retain_until = vault.store.record(name).retain_until
+    for key_area in vault.key_areas:
+        key_area.destroy(name)
+    address = ContentAddress(hashlib.sha256(rubbish).digest())
+    digest = hashlib.sha512(rubbish).digest()
+    record = vault.store.seal_record(name, address, len(rubbish), digest, bytes(32), retain_until)
+    vault.store.put(record, lambda: io.BytesIO(rubbish))
+    vault.close()
+    old.unlink()
+    assert ("object-undecryptable", str(name.package)) in named(archive.findings())
 
 
 def test_the_marker_of_the_store(archive: Archive) -> None:
