@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import pkgutil
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, event
 
 import zdda
 from tests.crash.children import DIED, dying_at, in_child
+from tests.crash.promises import deposit, promises_hold
 from tests.simulator.archive import SimulatedArchive, make_archive
-from tests.simulator.pki import NOW, pki
-from zdda.app import open_to_doubt
-from zdda.audit.chain import verify_chain
-from zdda.audit.log import entries, sequence
-from zdda.catalog.tables import deposits, objects, packages
-from zdda.fsck.store_check import StoreCheck
-from zdda.model.clock import FixedClock
-from zdda.model.deposit import DepositState
-from zdda.settings import load
+from tests.simulator.pki import pki
 from zdda.storage.blob_store import CrashPoint
 
-CONTENTS = [b"%PDF main document" * 1000, b"an attachment" * 500]
-KEY = "the-one-key"
+STEPS = {"deposit_history": 5, "evidence_batches": 4}
+"""Tables whose rows tell how far the work is, and how many commits write them on a deposit's way."""
 pki()  # made before any child is: they all know the same authority
 
 
@@ -42,7 +35,7 @@ def declared() -> list[str]:
 def work(folder: Path, crash: CrashPoint) -> None:
     """One deposit from the first byte to the receipt; an acknowledgement is noted as its Producer would."""
     archive = make_archive(folder, crash=crash)
-    status = archive.deposit(CONTENTS, {"externalId": {"producer": "kis", "id": "1"}}, KEY)
+    status = deposit(archive)
     (folder / "acknowledged").write_text(str(status.deposit_id))
     archive.settle()
 
@@ -51,38 +44,9 @@ def goes_on(folder: Path) -> SimulatedArchive:
     """What the next process and the Producer do: open the folder, send again what was not acknowledged, wait."""
     archive = make_archive(folder)
     if not (folder / "acknowledged").exists():
-        archive.deposit(CONTENTS, {"externalId": {"producer": "kis", "id": "1"}}, KEY)
+        deposit(archive)
     archive.settle()
     return archive
-
-
-def promises_hold(archive: SimulatedArchive) -> None:
-    """Archived exactly once, with its receipt; nothing in the spool; the audit whole; the stores without a fault."""
-    database = archive.archive.database
-    with database.read() as tx:
-        rows = tx.execute(select(deposits)).all()
-        assert [row.state for row in rows] == [DepositState.ARCHIVED]
-        assert tx.execute(select(func.count()).select_from(packages)).scalar_one() == 1
-        listed = set(tx.execute(select(objects.c.address)).scalars())
-    acknowledged = archive.folder / "acknowledged"
-    if acknowledged.exists():
-        assert str(rows[0].deposit_id) == acknowledged.read_text()
-    assert json.loads(rows[0].receipt)["state"] == "archived"
-    again = archive.deposit(CONTENTS, {"externalId": {"producer": "kis", "id": "1"}}, KEY)
-    assert again.deposit_id == rows[0].deposit_id
-    assert not again.created
-    assert archive.archive.vault.spool.names() == []
-    assert {str(address) for address in archive.archive.vault.blobs.addresses()} == listed
-    while sequence(database):
-        pass
-    with database.read() as tx:
-        assert verify_chain(entries(tx))[0] > 5
-    archive.close()
-    settings = load(archive.folder / "zdda.toml")
-    with open_to_doubt(settings, archive.folder, FixedClock(NOW)) as stores:
-        check = StoreCheck(stores, pki().anchors, NOW)
-        findings = [line for line in check.lines() if line["type"] == "finding"]
-    assert not findings
 
 
 @pytest.mark.parametrize("hit", [1, 2])
@@ -116,3 +80,45 @@ def work_on(folder: Path, crash: CrashPoint) -> None:
 def test_points_have_one_name_each() -> None:
     assert len(set(declared())) == len(declared()) > 25
     assert os.name == "posix"
+
+
+def test_every_commit_lies_between_two_points(tmp_path: Path) -> None:
+    """A step added without its points, before and after what it makes true, is found here."""
+    trace: list[str] = []
+    archive = make_archive(tmp_path, crash=trace.append)
+    with _commits(archive.archive.engine, trace):
+        deposit(archive)
+        archive.settle()
+    archive.close()
+    commits = [place for place, what in enumerate(trace) if what.startswith("commit ")]
+    for table, count in STEPS.items():
+        assert sum(table in trace[place].split() for place in commits) == count
+    for place in commits:
+        assert trace[place - 1] in declared(), f"no point before {trace[place]}"
+        assert trace[place + 1] in declared(), f"no point after {trace[place]}"
+
+
+class _commits:  # noqa: N801 - reads as a block
+    """Adds to a trace each commit of rows in ``STEPS``, with the tables it wrote."""
+
+    def __init__(self, engine: Engine, trace: list[str]) -> None:
+        self._engine, self._trace = engine, trace
+        self._written: set[str] = set()
+
+    def __enter__(self) -> None:
+        event.listen(self._engine, "before_cursor_execute", self._statement)
+        event.listen(self._engine, "commit", self._commit)
+
+    def __exit__(self, *_: object) -> None:
+        event.remove(self._engine, "before_cursor_execute", self._statement)
+        event.remove(self._engine, "commit", self._commit)
+
+    def _statement(self, _connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        for table in STEPS:
+            if statement.startswith((f"INSERT INTO {table} ", f"UPDATE {table} SET state=")):
+                self._written.add(table)
+
+    def _commit(self, _connection: Any) -> None:
+        if self._written:
+            self._trace.append(f"commit {' '.join(sorted(self._written))}")
+            self._written.clear()
