@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import httpx
 
-_PATIENCE = 600
+_PATIENCE = 20_000
 
 
 class Producer:
