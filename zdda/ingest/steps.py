@@ -105,6 +105,7 @@ class DepositSteps:
                 flagged=decision.action is OnVerdict.FLAG,
                 reports=canonical_json([each.report for each in found]),
                 validation_data_file=data_file,
+                **({"wrapped_data_key": b""} if rejected else {}),
             )
             event = "deposit-rejected" if rejected else "deposit-validated"
             record(tx, now, event, deposit=str(lease.key), verdict=decision.worst.value)
