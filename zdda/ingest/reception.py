@@ -198,18 +198,25 @@ class DepositReception:
             retain_until=retain_until(retention_class, self._received_at),
         )
         workshop.crash("reception.before-commit")
-        with workshop.database.write() as tx:
-            insert_deposit(tx, deposit, documents)
-            record(
-                tx,
-                self._received_at,
-                "deposit-received",
-                deposit=str(self.deposit_id),
-                account=self._account,
-                documents=len(documents),
-                correlation=self._correlation_id,
-            )
-        self._end(keep=True)
+        written = False
+        try:
+            with workshop.database.write() as tx:
+                insert_deposit(tx, deposit, documents)
+                record(
+                    tx,
+                    self._received_at,
+                    "deposit-received",
+                    deposit=str(self.deposit_id),
+                    account=self._account,
+                    documents=len(documents),
+                    correlation=self._correlation_id,
+                )
+                written = True
+        finally:
+            # an error of the commit itself does not tell whether it took place: the files stay for the row that may
+            # be there, and the next start sweeps what none refers to
+            if written:
+                self._end(keep=True)
         workshop.crash("reception.committed")
         workshop.wake()
         with workshop.database.read() as tx:
