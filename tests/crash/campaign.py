@@ -16,7 +16,6 @@ import signal
 import socket
 import sqlite3
 import ssl
-import subprocess
 import sys
 import threading
 import time
@@ -27,6 +26,7 @@ from typing import Any
 
 import httpx
 
+from tests.crash.nursery import Nursery
 from tests.crash.outcome import check_outcome
 from tests.crash.producer import Producer
 from zdda.app import initialise, open_accounts
@@ -71,7 +71,9 @@ class Campaign:
         self._loopback.start(application(self.authority, timestamps))
         if not (self._archive / "zdda.toml").exists():
             self._make_archive()
-        self._server: subprocess.Popen[bytes] | None = None
+        self._nursery = Nursery(self._archive, folder / "server.log")
+        self._server: int | None = None
+        self.asked_again = 0
 
     @property
     def url(self) -> str:
@@ -100,21 +102,24 @@ class Campaign:
             for thread in threads:
                 thread.join()
         self._settle()
+        self.asked_again = sum(producer.ask_again() for producer in producers)
+        for producer in producers:
+            producer.close()
         self.stop()
 
     def stop(self) -> None:
         """Ends the server as an operator does."""
-        if self._server is not None:
-            self._server.send_signal(signal.SIGTERM)
-            self._server.wait(timeout=60)
-            self._server = None
+        self._end(signal.SIGTERM)
 
     def close(self) -> None:
+        self._end(signal.SIGKILL)
+        self._nursery.close()
         self._loopback.stop()
 
     def check(self) -> Counter[str]:
         """Every journal against the archive; raises ``AssertionError``, returns what was counted."""
-        return check_outcome(self._archive, sorted(self.folder.glob("producer-*.jsonl")), self.authority)
+        counted = check_outcome(self._archive, sorted(self.folder.glob("producer-*.jsonl")), self.authority)
+        return counted + Counter(asked_again=self.asked_again)
 
     def _wait_for_a_moment(self) -> None:
         """Until some deposit is in the state that was hit least (five seconds at most), then a random instant."""
@@ -126,14 +131,17 @@ class Campaign:
         time.sleep(self._random.uniform(0.0, 0.05))  # the moment of a kill is what is random here
 
     def _kill(self) -> None:
-        assert self._server is not None
-        os.killpg(self._server.pid, signal.SIGKILL)
-        self._server.wait()
-        self._server = None
+        self._end(signal.SIGKILL)
         for state in self._states():
             self.progress.hits[state] += 1
         self.progress.kills += 1
         self._save()
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._server is not None:
+            os.killpg(self._server, how)
+            self._nursery.ended()
+            self._server = None
 
     def _states(self) -> set[str]:
         with sqlite3.connect(f"file:{self._archive / 'catalog.db'}?mode=ro", uri=True, timeout=10) as database:
@@ -141,10 +149,7 @@ class Campaign:
             return {row[0] for row in rows}
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "zdda.cli.main", "serve", "--folder", str(self._archive)]
-        log = (self.folder / "server.log").open("ab")
-        self._server = subprocess.Popen(command, stderr=log, start_new_session=True)
-        log.close()
+        self._server = self._nursery.start()
         with httpx.Client(verify=self.context(), timeout=10, trust_env=False) as client:
             for _ in range(600):
                 try:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter
 from pathlib import Path
 
 from sqlalchemy import select
 
+from tests.crash.producer import read_journal
 from zdda.app import open_database, open_to_doubt
 from zdda.audit.chain import verify_chain
 from zdda.audit.log import entries, sequence
@@ -24,7 +24,7 @@ from zdda.trust.anchors import TrustAnchors
 
 def check_outcome(folder: Path, journals: list[Path], authority: DemonstrationAuthority) -> Counter[str]:
     """Raises ``AssertionError`` where a promise was broken; counts what was compared."""
-    lines = [json.loads(line) for journal in journals for line in journal.read_text().splitlines()]
+    lines = [line for journal in journals for line in read_journal(journal)]
     sent = {line["sent"] for line in lines if "sent" in line}
     receipts = {line["archived"]: line for line in lines if "archived" in line}
     wrong = [line for line in lines if "wrong" in line and (line["status"] or line["wrong"] not in receipts)]

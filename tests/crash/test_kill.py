@@ -16,6 +16,6 @@ def test_twenty_kills_under_load_break_no_promise(tmp_path: Path) -> None:
         campaign.stop()
         campaign.close()
     assert campaign.progress.kills == 20
-    assert counted["deposits"] >= counted["receipts"] > 0
+    assert counted["deposits"] >= counted["receipts"] == counted["asked_again"] > 0
     assert counted["spooled"] == 0
-    assert sum(campaign.progress.hits.values()) >= 20
+    assert min(campaign.progress.hits.values()) > 0
