@@ -36,7 +36,7 @@ class LoopbackServer:
 
     def start(self, application: Starlette) -> None:
         """Serves ``application`` until ``stop``; answers once this returns."""
-        config = uvicorn.Config(application, log_level="critical", lifespan="off", access_log=False)
+        config = uvicorn.Config(application, log_config=None, lifespan="off", access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self.listening()]}, name="demonstration", daemon=True
