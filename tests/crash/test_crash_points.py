@@ -16,6 +16,7 @@ from tests.crash.children import DIED, dying_at, in_child
 from tests.crash.promises import deposit, promises_hold
 from tests.simulator.archive import SimulatedArchive, make_archive
 from tests.simulator.pki import pki
+from tests.simulator.postgresql import fresh_database
 from zdda.storage.blob_store import CrashPoint
 
 STEPS = {"deposit_history": 5, "evidence_batches": 4}
@@ -32,9 +33,9 @@ def declared() -> list[str]:
     return points
 
 
-def work(folder: Path, crash: CrashPoint) -> None:
+def work(folder: Path, crash: CrashPoint, database_url: str | None = None) -> None:
     """One deposit from the first byte to the receipt; an acknowledgement is noted as its Producer would."""
-    archive = make_archive(folder, crash=crash)
+    archive = make_archive(folder, crash=crash, database_url=database_url)
     status = deposit(archive)
     (folder / "acknowledged").write_text(str(status.deposit_id))
     archive.settle()
@@ -60,6 +61,16 @@ def test_whoever_dies_there_leaves_nothing_broken(point: str, hit: int, tmp_path
     else:
         assert status == DIED
     promises_hold(goes_on(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "point", ["reception.before-commit", "reception.committed", "stored.put", "batch.closed", "archived.before-commit"]
+)
+def test_whoever_dies_there_leaves_nothing_broken_on_postgresql(point: str, tmp_path: Path) -> None:
+    """The database outlives its client, and what it had begun for it."""
+    with fresh_database("postgresql", tmp_path) as url:
+        assert in_child(lambda: work(tmp_path / "archive", dying_at(point, 1), url)) == DIED
+        promises_hold(goes_on(tmp_path / "archive"))
 
 
 def test_dying_again_and_again_still_ends_well(tmp_path: Path) -> None:
