@@ -31,6 +31,8 @@ from zdda.crypto.signing import Signer, SoftwareSigner
 from zdda.database.engine import answers, open_engine
 from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
+from zdda.evidence.evidence_record import TokenStatus
+from zdda.fsck.evidence_tokens import token_checker
 from zdda.fsck.stores import Stores
 from zdda.identity.accounts import Accounts
 from zdda.ingest.batches import BatchCloser, BatchSteps
@@ -43,10 +45,11 @@ from zdda.jobs.runner import LeasedWork, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
-from zdda.model.errors import InvalidInput
+from zdda.model.errors import InvalidInput, Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.mets import Software
 from zdda.settings import Settings
+from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
@@ -57,10 +60,11 @@ from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
 from zdda.storage.store_marker import check_store, claim_store
 from zdda.trust.anchors import TrustAnchors
+from zdda.trust.paths import PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import RevocationClient
 from zdda.trust.token_completion import TokenCompleter
-from zdda.trust.tsa_client import AuthorityAddress, TsaClient, TsaClients
+from zdda.trust.tsa_client import AuthorityAddress, AuthorityUnavailable, TsaClient, TsaClients
 
 _log = structlog.get_logger(__name__)
 _IDLE, _BEAT = 0.25, 60.0
@@ -254,6 +258,7 @@ def build(
     progress = Progress()
     bell: list[Callable[[], None]] = []
     documents = anchors_from(folder, settings.trust.documents)
+    authorities = anchors_from(folder, settings.trust.authorities)
     workshop = Workshop(
         tenant=vault.tenant,
         database=database,
@@ -261,10 +266,10 @@ def build(
         store=vault.store,
         generations=vault.generations,
         signer=signer,
-        seal_validation_data=_of_seal(signer, revocation),
+        seal_validation_data=_of_seal(signer, revocation, anchors_from(folder, settings.trust.seal), clock),
         examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock),
         authorities=_authorities(settings, folder, http, clock, entropy),
-        complete_token=TokenCompleter(anchors_from(folder, settings.trust.authorities), revocation.fetch, clock),
+        complete_token=_provable(TokenCompleter(authorities, revocation.fetch, clock), authorities, clock),
         classes={each.name: each.retention_class() for each in settings.retention},
         limits=IntakeLimits(
             settings.intake.max_document_bytes, settings.intake.max_deposit_bytes, settings.intake.max_documents
@@ -355,8 +360,41 @@ def _authorities(settings: Settings, folder: Path, http: httpx.Client, clock: Cl
     )
 
 
-def _of_seal(signer: Signer, revocation: RevocationClient) -> Callable[[], RevocationData]:
-    return lambda: revocation.fetch((signer.certificate, *signer.chain))
+def _of_seal(
+    signer: Signer, revocation: RevocationClient, anchors: TrustAnchors, clock: Clock
+) -> Callable[[], RevocationData]:
+    """The revocation data of the seal's path. With anchors for it in the settings, nothing is sealed that no verifier
+    could prove: raises ``SealNotValid`` while the certificate is expired, revoked, or nobody says that it is not."""
+    chain = (signer.certificate, *signer.chain)
+
+    def fetch() -> RevocationData:
+        data = revocation.fetch(chain)
+        if anchors.certificates:
+            status = validate_path(signer.certificate, chain, anchors, clock.now(), data).status
+            if status is not PathStatus.VALID:
+                raise SealNotValid(f"the seal's certificate is not valid now ({status})")
+        return data
+
+    return fetch
+
+
+class SealNotValid(Unavailable):
+    """Packages wait: what would be sealed now could not be proven later."""
+
+    code = "seal-not-valid"
+
+
+def _provable(complete: TokenCompleter, anchors: TrustAnchors, clock: Clock) -> Callable[[bytes], bytes]:
+    """Completes tokens and keeps only those that the offline verifier takes: what is stored is never changed again."""
+
+    def completed(token: bytes, /) -> bytes:
+        der = complete(token)
+        check = token_checker(anchors, clock.now())(der, parse_timestamp_token(der).imprint, None)
+        if check.status is not TokenStatus.TRUSTED:
+            raise AuthorityUnavailable(f"the completed token would not be proven: {check.message}")
+        return der
+
+    return completed
 
 
 def _limits(settings: Settings) -> DepositLimits:

@@ -34,6 +34,9 @@ from zdda.trust.revocation import RevocationData
 
 _CLOCKS_APART = timedelta(hours=24)
 _MOST_FINDINGS = 100
+_SEALING = frozenset({"digital_signature", "content_commitment"})
+_SET_APART = frozenset(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 8, 9))
+"""Extended key usages serverAuth, timeStamping, OCSPSigning."""
 
 
 def verify_package(
@@ -216,7 +219,10 @@ class _Verification:
         result = validate_path(
             seal.certificate, certificates, self._anchors, moment, revocation, latest_revocation=self._at
         )
-        if result.status is PathStatus.REVOCATION_UNKNOWN:
+        if not _may_seal(seal.certificate):
+            message = "the seal's certificate is for another use than sealing"
+            self._add(name, Outcome.FAILED, message, "seal-purpose")
+        elif result.status is PathStatus.REVOCATION_UNKNOWN:
             message = "nothing tells whether the seal's certificate was revoked"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-revocation-unknown")
         elif result.status is not PathStatus.VALID:
@@ -273,3 +279,10 @@ def _is_stale(result: PathResult, signed: datetime) -> bool:
     """Whether a status rests on data that promised news before the seal was made: an old CRL hides a theft."""
     facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
     return any(fact is not None and fact.next_update is not None and fact.next_update < signed for fact in facts)
+
+
+def _may_seal(certificate: bytes) -> bool:
+    """Whether the key may sign content (RFC 5280 clause 4.2.1.3) and is not set apart for another use."""
+    parsed = load_certificate(certificate)
+    usage, extended = parsed.key_usage, parsed.extended_key_usage or frozenset()
+    return (usage is None or bool(usage & _SEALING)) and not extended & _SET_APART

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from typing import Any
@@ -30,6 +31,9 @@ from zdda.validation.validate import validate_document
 FUNCTION = "zdda.ingest.examination:examine_here"
 MODULES = ("zdda.ingest.examination",)
 _WINDOW = 64 * 1024
+_OURS = frozenset({"unavailable", "not-found", "integrity"})
+"""Codes of what is wrong with the spool, not with the document."""
+
 _log = structlog.get_logger(__name__)
 
 FetchRevocation = Callable[[Sequence[bytes]], RevocationData]
@@ -50,10 +54,9 @@ class WorkerExaminer:
 
     def examine(self, spool_file: str, key: bytes, name: ObjectName, media_type: str) -> Examination:
         first = self._call(spool_file, key, name, media_type, RevocationData())
-        if first.verdict != Standing.INDETERMINATE:
+        if first.verdict not in (Standing.INDETERMINATE, Standing.TOTAL_PASSED):
             return first
-        certificates = [data for role, data in first.validation_data if role == "certificate"]
-        fetched = self._fetch(certificates)
+        fetched = self._fetch(_on_paths(first))  # a passed one too: what it carries may be out of date
         if not fetched.crls and not fetched.ocsps:
             return first
         return self._call(spool_file, key, name, media_type, fetched)
@@ -76,7 +79,7 @@ class WorkerExaminer:
         try:
             answer = self._answer(request)
         except WorkerRefused as error:
-            if error.details.get("code") in ("unavailable", "not-found"):
+            if error.details.get("code") in _OURS:
                 raise Unavailable("the spool cannot be read") from error
             return _not_validated(str(error.details.get("code")))
         except WorkerFailed as error:
@@ -101,6 +104,14 @@ class WorkerExaminer:
         return self._pool.call(FUNCTION, request)
 
 
+def _on_paths(examined: Examination) -> list[bytes]:
+    """The certificates of the paths that the verdicts rest on, and no others that a document may bring along."""
+    listed = [*examined.report.get("signatures", ()), *examined.report.get("timestamps", ())]
+    wanted = dict.fromkeys(digest for each in listed for digest in each["certificatePath"])
+    known = {hashlib.sha256(data).hexdigest(): data for role, data in examined.validation_data if role == "certificate"}
+    return [known[digest] for digest in wanted if digest in known]
+
+
 def _not_validated(reason: str) -> Examination:
     """The answer when a worker gave none: the document is kept, and nothing is claimed of it."""
     report = {"format": "zdda-not-validated/1", "reason": reason}
@@ -108,7 +119,17 @@ def _not_validated(reason: str) -> Examination:
 
 
 def examine_here(request: dict[str, Any]) -> dict[str, Any]:
-    """Examines one spooled document in this process; see ``WorkerExaminer`` for the members."""
+    """Examines one spooled document in this process; see ``WorkerExaminer`` for the members.
+
+    Raises ``Unavailable`` or ``IntegrityError`` where the spool, not the document, is at fault.
+    """
+    try:
+        return _examine(request)
+    except OSError as error:
+        raise Unavailable("the spool cannot be read") from error
+
+
+def _examine(request: dict[str, Any]) -> dict[str, Any]:
     name = ObjectName(
         tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.SPOOLED_DOCUMENT, request["sequence"]
     )

@@ -38,14 +38,14 @@ def worst_of(standings: Iterable[Standing]) -> Standing:
 def decide(standings: Iterable[Standing], policy: IntakePolicy) -> IntakeDecision:
     """Every document is judged by the policy; the strictest action wins, whichever document it comes from.
 
-    A document that could not be validated is treated as INDETERMINATE: it is never better than flagged by
-    accident, and never lost because a worker died.
+    A document that could not be validated is flagged, whatever the policy: it is never accepted by accident, and
+    never lost because a worker died.
     """
     actions = {
         Standing.TOTAL_PASSED: OnVerdict.ACCEPT,
         Standing.NO_SIGNATURE: policy.no_signature,
         Standing.INDETERMINATE: policy.indeterminate,
-        Standing.NOT_VALIDATED: policy.indeterminate,
+        Standing.NOT_VALIDATED: OnVerdict.FLAG,
         Standing.TOTAL_FAILED: policy.total_failed,
     }
     order = (OnVerdict.ACCEPT, OnVerdict.FLAG, OnVerdict.REJECT)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import socket
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -28,6 +29,7 @@ from zdda.trust.revocation import RevocationData
 
 MAXIMUM_ANSWER = 64 * 1024 * 1024
 MAXIMUM_REQUESTS = 32
+MAXIMUM_CERTIFICATES = 20
 _LONGEST_KEPT = timedelta(hours=1)
 _SHORTEST_KEPT = timedelta(seconds=30)
 _KEPT_BYTES = 256 * 1024 * 1024
@@ -63,7 +65,7 @@ class RevocationClient:
         ocsps: dict[bytes, None] = {}
         if not self._hosts:
             return RevocationData()
-        for kind, url, body in _questions(tuple(certificates))[:MAXIMUM_REQUESTS]:
+        for kind, url, body in _questions(tuple(certificates[:MAXIMUM_CERTIFICATES]))[:MAXIMUM_REQUESTS]:
             answer = self._answer(kind, url, body)
             if answer is not None:
                 (crls if kind == "crl" else ocsps)[answer] = None
@@ -73,15 +75,19 @@ class RevocationClient:
         place = (url, body)
         with self._lock:
             flight = self._flights.setdefault(place, threading.Lock())
-        with flight:
+        if not flight.acquire(timeout=2 * self._timeout):
+            return None
+        try:
             with self._lock:
                 kept = self._kept.get(place)
                 if kept is not None and self._clock.now() < kept[0]:
                     return kept[1]
             answer = self._ask(kind, url, body)
             self._keep(place, answer, _due(kind, answer))
-        with self._lock:
-            self._flights.pop(place, None)
+        finally:
+            flight.release()
+            with self._lock:
+                self._flights.pop(place, None)
         return answer
 
     def _keep(self, place: tuple[str, bytes], answer: bytes | None, due: datetime | None) -> None:
@@ -98,9 +104,14 @@ class RevocationClient:
                 self._size -= len(dropped or b"")
 
     def _ask(self, kind: str, url: str, body: bytes) -> bytes | None:
-        host = httpx.URL(url).host
+        """One request; ``timeout`` bounds the whole of it. None for whatever goes wrong."""
+        try:
+            host = httpx.URL(url).host
+        except (httpx.InvalidURL, ValueError):
+            return None  # what a certificate says is hostile input
         if not self._may_ask(host):
             return None
+        deadline = time.monotonic() + self._timeout
         method, headers = ("GET", {}) if kind == "crl" else ("POST", {"Content-Type": "application/ocsp-request"})
         try:
             with self._http.stream(
@@ -110,11 +121,11 @@ class RevocationClient:
                 answer = bytearray()
                 for chunk in response.iter_bytes():
                     answer += chunk
-                    if len(answer) > MAXIMUM_ANSWER:
-                        _log.warning("revocation-answer-too-large", host=host)
+                    if len(answer) > MAXIMUM_ANSWER or time.monotonic() > deadline:
+                        _log.warning("revocation-answer-too-large-or-slow", host=host)
                         return None
                 return bytes(answer)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             _log.warning("revocation-host-fails", host=host, kind=kind, error=type(error).__name__)
             return None
 
@@ -125,12 +136,12 @@ class RevocationClient:
             return True
         try:
             found = {item[4][0] for item in socket.getaddrinfo(host, None)}
-        except OSError:
+        except (OSError, UnicodeError):
             return False
         return bool(found) and all(ipaddress.ip_address(address).is_global for address in found)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _questions(certificates: tuple[bytes, ...]) -> tuple[tuple[str, str, bytes], ...]:
     """(kind, address, body) of everything worth asking: for each certificate OCSP, and its CRLs."""
     return tuple(_each_question(certificates))
@@ -166,7 +177,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 def _ocsp_addresses(certificate: x509.Certificate) -> list[str]:
     try:
         access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return []
     return _http(item.access_location for item in access if item.access_method == AuthorityInformationAccessOID.OCSP)
 
@@ -174,7 +185,7 @@ def _ocsp_addresses(certificate: x509.Certificate) -> list[str]:
 def _crl_addresses(certificate: x509.Certificate) -> list[str]:
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
         return []
     return _http(name for point in points for name in point.full_name or ())
 

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
+from zdda.model.errors import IntegrityError, Unavailable
 from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.identification import IdentifiedFormat, identify
 from zdda.signatures.model import Signature, SignedDocument, Timestamp
@@ -64,6 +65,8 @@ def validate_document(
         return _empty(header, identified, refused=(error.code, str(error)))
     except FormatError as error:
         return _empty(header, identified, refused=(error.code, str(error)))
+    except (OSError, IntegrityError, Unavailable):
+        raise  # the document's source is at fault, not the document: no verdict
     except MemoryError:
         return _empty(header, identified, not_validated="resources-exhausted")
     except Exception as error:  # noqa: BLE001 - whatever goes wrong inside: "not validated", never PASSED

@@ -36,3 +36,9 @@ def test_what_was_not_validated_never_counts_as_passed() -> None:
 def test_a_deposit_without_documents_has_no_verdict() -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         worst_of([])
+
+
+@pytest.mark.parametrize("indeterminate", list(OnVerdict))
+def test_what_was_not_validated_is_flagged_whatever_the_policy(indeterminate: OnVerdict) -> None:
+    policy = IntakePolicy(indeterminate=indeterminate)
+    assert decide([Standing.NOT_VALIDATED], policy).action is OnVerdict.FLAG

@@ -128,3 +128,17 @@ def test_of_many_who_want_one_answer_one_asks(world: World) -> None:
 def test_certificates_that_cannot_be_read_are_passed_over(world: World) -> None:
     data = world.client().fetch([b"rubbish", b""])
     assert (data.crls, data.ocsps) == ((), ())
+
+
+@pytest.mark.parametrize("url", ["http://ocsp.ca.cz:port/", "http://[::1", "http://", "http://" + "a" * 70_000])
+def test_an_odd_address_in_a_certificate_is_nobody_to_ask(url: str, world: World) -> None:
+    client = world.client((HOST, "ocsp.ca.cz", ""))
+    assert client._ask("crl", url, b"") is None
+    assert world.asked == []
+
+
+def test_a_document_that_brings_many_certificates_costs_no_more_than_a_path(world: World) -> None:
+    chain = world.chain(world.authority.issue_signer("Jana"))
+    many = (*chain, *(world.authority.issue_signer(str(number)).der for number in range(60)))
+    world.client().fetch(many)
+    assert len(world.asked) <= 20 + 2
