@@ -18,11 +18,13 @@ from zdda.api.rest.openapi import DEPOSIT_BODY, DEPOSIT_RESPONSES, DEPOSIT_STATU
 from zdda.api.rest.presentation import deposit_json
 from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
+from zdda.ingest.reception import DepositTooLarge
 from zdda.model.deposit import FINAL, DepositState
 from zdda.model.errors import InvalidInput, NotFound, Unavailable
 from zdda.model.views import Deposits, DepositStatus, DocumentSink, Reception
+from zdda.packaging.submission import LIMIT as MAX_METADATA_BYTES
+from zdda.packaging.submission import MetadataTooLarge
 
-MAX_METADATA_BYTES = 1024 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LENGTH = re.compile(r"[0-9]{1,18}")
 _PREFER_WAIT = re.compile(r"(?:^|,)\s*wait=([0-9]{1,6})\s*(?:,|$)")
@@ -30,22 +32,10 @@ _HAND_OVER = 256 * 1024
 _STATUS_CALLS = 8
 
 
-class MetadataTooLarge(InvalidInput):
-    """The part named metadata is over 1 MiB."""
-
-    code = "metadata-too-large"
-
-
 class PartUnknown(InvalidInput):
     """A part has a name that the interface does not know."""
 
     code = "part-unknown"
-
-
-class DepositTooLarge(InvalidInput):
-    """The body is over the limit; where Content-Length says so, not one byte of it was read."""
-
-    code = "deposit-too-large"
 
 
 class UploadStalled(InvalidInput):
