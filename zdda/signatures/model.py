@@ -67,9 +67,17 @@ class Profile(StrEnum):
 
 
 class TimestampType(StrEnum):
+    """What a timestamp is over. VALIDATION_DATA: the signature value, its timestamps and the references to
+    validation data (CAdES-C-timestamp); VALIDATION_DATA_REFERENCES: the references only; ARCHIVE: all of it.
+    CONTAINER: a bare token over data that stand beside it. Values are the names that EU DSS uses."""
+
     CONTENT = "CONTENT_TIMESTAMP"
     SIGNATURE = "SIGNATURE_TIMESTAMP"
+    VALIDATION_DATA_REFERENCES = "VALIDATION_DATA_REFSONLY_TIMESTAMP"
+    VALIDATION_DATA = "VALIDATION_DATA_TIMESTAMP"
+    ARCHIVE = "ARCHIVE_TIMESTAMP"
     DOCUMENT = "DOCUMENT_TIMESTAMP"
+    CONTAINER = "CONTAINER_TIMESTAMP"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +85,11 @@ class Timestamp:
     """One timestamp token in its place. ``token`` is None where it cannot be read (then a FATAL finding).
 
     ``covered_until``: how many bytes of the document it is over (document timestamps), else 0.
+
+    ``covers``: what it proves to have existed, 32 bytes each: SHA-256 of the DER of certificates, CRLs and OCSP
+    responses (the very bytes that stand in ``certificates``, ``crls`` and ``ocsps`` of the model), and the
+    identifiers, from hexadecimal, of signatures and of older timestamps. A statement about places only: it holds
+    where ``signature_valid`` does. Of a content timestamp it is empty.
     """
 
     identifier: str
@@ -86,6 +99,7 @@ class Timestamp:
     imprint_intact: bool
     findings: tuple[Finding, ...] = ()
     covered_until: int = 0
+    covers: tuple[bytes, ...] = ()
 
     @property
     def signature_valid(self) -> bool:
@@ -113,7 +127,7 @@ class Signature:
     ``signer`` is the certificate whose key verified the value, else the one its identifiers name, else None.
     ``value_intact``: the signature value verifies over the signed attributes (or the content).
     ``data_to_be_signed``: the DER of the signed attributes, or None where the value is over the content.
-    ``certificates``, ``crls``, ``ocsps``: DER, what the signature and its document carry.
+    ``certificates``, ``crls``, ``ocsps``: DER, what the signature itself carries (its timestamps' left out).
     ``covered_until``: bytes of the document under the signature, the gap included; ``document_length``: of all.
     """
 

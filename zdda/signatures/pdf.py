@@ -5,7 +5,6 @@ Fills the signature model and does the byte-level cryptography; never judges tru
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import BinaryIO
 
 from zdda.signatures import cms
@@ -25,6 +24,7 @@ from zdda.signatures.model import (
 )
 from zdda.signatures.pdf_byte_range import SignedBytes, identifier_of, signed_bytes
 from zdda.signatures.pdf_cms import cms_signature, over
+from zdda.signatures.pdf_coverage import readable_answers, with_coverage
 from zdda.signatures.pdf_reader import PdfDocument, SignatureDictionary
 from zdda.signatures.signature_value import RSA, SignatureAlgorithm, verify_digest
 from zdda.signatures.timestamp_token import parse_timestamp_token
@@ -49,6 +49,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
     store = pdf.validation_store()
     signatures: list[Signature] = []
     timestamps: list[Timestamp] = []
+    gaps: dict[str, tuple[int, int] | None] = {}
     for dictionary in dictionaries:
         if dictionary.contents is not None and not dictionary.contents.strip(b"\x00"):
             # A place kept for a signature that was never made (or was wiped): nothing was signed.
@@ -56,6 +57,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
         elif dictionary.sub_filter == TIMESTAMP_FILTER:
             if dictionary.type in (None, "DocTimeStamp"):
                 timestamps.append(_document_timestamp(pdf, dictionary))
+                gaps[timestamps[-1].identifier] = dictionary.contents_span
             else:
                 detail = "ETSI.RFC3161 under another /Type"
                 pdf.findings.append(Finding("timestamp-dictionary-mistyped", Severity.WARNING, detail))
@@ -71,21 +73,13 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
         format="PDF",
         length=pdf.length,
         signatures=tuple(signatures),
-        document_timestamps=tuple(timestamps),
+        document_timestamps=with_coverage(timestamps, gaps, signatures, store),
         certificates=store.certificates,
         crls=store.crls,
-        ocsps=tuple(_answers(store.ocsps)),
+        ocsps=tuple(readable_answers(store.ocsps)),
         findings=tuple(pdf.findings),
         validation_store_positions=store.positions,
     )
-
-
-def _answers(values: tuple[bytes, ...]) -> Iterator[bytes]:
-    for value in values:
-        try:
-            yield cms.ocsp_response(value)
-        except FormatError:
-            continue
 
 
 # --- document timestamps

@@ -68,9 +68,11 @@ def cms_signature(
     except (FormatError, ValueError, TypeError) as error:
         findings.append(Finding("signed-attributes-unreadable", Severity.FATAL, type(error).__name__))
         matchers, properties = (), SignedProperties()
-    place = identifier_of(pdf, dictionary).encode("ascii")
+    identifier = identifier_of(pdf, dictionary)
+    place = identifier.encode("ascii")
+    itself = (bytes.fromhex(identifier),)
     timestamps = [
-        embedded_timestamp(value, TimestampType.SIGNATURE, signer.signature, b"value" + place)
+        embedded_timestamp(value, TimestampType.SIGNATURE, signer.signature, b"value" + place, itself)
         for value in signer.unsigned_values(cms.SIGNATURE_TIMESTAMP)
     ]
     for name, values in signer.signed:
@@ -84,7 +86,7 @@ def cms_signature(
     except (FormatError, ValueError, TypeError):
         findings.append(Finding("signing-time-unreadable", Severity.WARNING))
     return Signature(
-        identifier=identifier_of(pdf, dictionary),
+        identifier=identifier,
         profile=profile_of(dictionary, data, signer, certificate, references, properties),
         counter=False,
         signature_value=signer.signature,
@@ -98,7 +100,7 @@ def cms_signature(
         references=references,
         claimed_signing_time=claimed,
         properties=properties,
-        certificates=tuple(dict.fromkeys((*data.certificates, *store))),
+        certificates=data.certificates,
         crls=data.crls,
         ocsps=data.ocsps,
         timestamps=tuple(timestamps),
@@ -232,7 +234,13 @@ def over(token: TimestampToken, signed: SignedBytes) -> bool:
         return False
 
 
-def embedded_timestamp(value: bytes, type: TimestampType, data: bytes | SignedBytes | None, place: bytes) -> Timestamp:
+def embedded_timestamp(
+    value: bytes,
+    type: TimestampType,
+    data: bytes | SignedBytes | None,
+    place: bytes,
+    covers: tuple[bytes, ...] = (),
+) -> Timestamp:
     """``place``: what tells one place from another: a token copied elsewhere is another timestamp."""
     identifier = hashlib.sha256(hashlib.sha256(value).digest() + hashlib.sha256(place).digest()).hexdigest()
     try:
@@ -246,4 +254,4 @@ def embedded_timestamp(value: bytes, type: TimestampType, data: bytes | SignedBy
         intact = token.is_over(data) if isinstance(data, bytes) else over(token, data)
     except FormatError:
         intact = False
-    return Timestamp(identifier, type, token, True, intact)
+    return Timestamp(identifier, type, token, True, intact, covers=covers)

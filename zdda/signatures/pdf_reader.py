@@ -6,8 +6,8 @@ import io
 import logging
 import re
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -54,13 +54,16 @@ class SignatureDictionary:
 class ValidationStore:
     """The values of the DSS dictionaries of all revisions (EN 319 142-1 clause 5.4.2), their VRI included.
 
-    ``positions``: the offsets in the file at which catalogs name a DSS, else that of the object.
+    ``positions``: the offsets in the file at which catalogs name a DSS, else that of the object. ``spans``: for
+    each value, where its stream stands in the file (start of the object, end of its data); values whose place is
+    not known are not in it.
     """
 
     positions: tuple[int, ...] = ()
     certificates: tuple[bytes, ...] = ()
     crls: tuple[bytes, ...] = ()
     ocsps: tuple[bytes, ...] = ()
+    spans: Mapping[bytes, tuple[int, int]] = field(default_factory=dict)
 
 
 class PdfDocument:
@@ -79,6 +82,7 @@ class PdfDocument:
         self.findings: list[Finding] = []
         self._reader: Any = None
         self.damage: str | None = None
+        self._spans: dict[bytes, tuple[int, int]] = {}
         try:
             self._reader = PdfFileReader(self.stream, strict=False)
             self._unlock()
@@ -296,8 +300,8 @@ class PdfDocument:
                 for _, key in zip(range(1000), list(entries), strict=False):
                     entry = _entry(entries, key)
                     self._collect(entry, {"/Cert": "/Certs", "/CRL": "/CRLs", "/OCSP": "/OCSPs"}, values)
-        found = (tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs"))
-        return ValidationStore(positions, *found)
+        certificates, crls, ocsps = (tuple(values[name]) for name in ("/Certs", "/CRLs", "/OCSPs"))
+        return ValidationStore(positions, certificates, crls, ocsps, self._spans)
 
     def _catalogs(self, stores: int) -> Iterator[Any]:
         """The present catalog; and, where several stores were written, those of earlier revisions too."""
@@ -344,9 +348,27 @@ class PdfDocument:
                 try:
                     item = items[index]
                     if isinstance(item, generic.StreamObject):
-                        values[target][_stream_data(item)] = None
+                        value = _stream_data(item)
+                        values[target][value] = None
+                        if value not in self._spans:
+                            self._remember_place(value, items.raw_get(index), item)
                 except Exception as error:  # noqa: BLE001 - one broken value must not hide the others
                     self.findings.append(Finding("dss-value-unreadable", Severity.WARNING, type(error).__name__))
+
+    def _remember_place(self, value: bytes, reference: Any, stream: Any) -> None:
+        """Where a stream's data stand in the file, if they do where the cross-reference table says."""
+        if not isinstance(reference, generic.IndirectObject):
+            return
+        start = self._reader.xrefs[reference.reference]
+        if not isinstance(start, int):
+            return
+        encoded = stream.encoded_data
+        head = self.read(start, start + 4096)
+        keyword = re.search(rb">>\s*stream(?:\r\n|\n)", head)
+        if keyword is not None:
+            begin = start + keyword.end()
+            if self.read(begin, begin + len(encoded)) == encoded:
+                self._spans[value] = (start, begin + len(encoded))
 
 
 def _stream_data(stream: Any) -> bytes:

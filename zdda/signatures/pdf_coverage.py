@@ -1,0 +1,80 @@
+"""What a document timestamp proves to have existed: all that earlier revisions of the PDF hold
+(EN 319 142-1 clause 5.4.3, EN 319 102-1 clause 5.6.2.3)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from zdda.signatures import cms
+from zdda.signatures.errors import FormatError
+from zdda.signatures.model import Signature, Timestamp
+from zdda.signatures.pdf_reader import ValidationStore
+
+
+def with_coverage(
+    timestamps: Sequence[Timestamp],
+    gaps: Mapping[str, tuple[int, int] | None],
+    signatures: Sequence[Signature],
+    store: ValidationStore,
+) -> tuple[Timestamp, ...]:
+    """The same document timestamps with ``covers`` filled.
+
+    ``gaps``: for each identifier, the span of the token itself, which the timestamp is not over. A value of a DSS
+    counts where its stream lies within the timestamped bytes; one whose place is not known does not.
+    """
+    values = [*((value, value) for value in (*store.certificates, *store.crls)), *_answers(store.ocsps)]
+    places = [
+        (hashlib.sha256(kept).digest(), *store.spans[original]) for original, kept in values if original in store.spans
+    ]
+    found: list[Timestamp] = []
+    for timestamp in timestamps:
+        end, gap = timestamp.covered_until, gaps.get(timestamp.identifier)
+        covers: dict[bytes, None] = {}
+        if end and gap is not None:
+            for digest, start, stop in places:
+                if stop <= gap[0] or gap[1] <= start < stop <= end:
+                    covers[digest] = None
+            for signature in signatures:
+                if 0 < signature.covered_until < end:
+                    covers.update(dict.fromkeys(digests_of_signature(signature)))
+            for other in timestamps:
+                if 0 < other.covered_until < end:
+                    covers.update(dict.fromkeys(digests_of_timestamp(other)))
+        found.append(replace(timestamp, covers=tuple(covers)))
+    return tuple(found)
+
+
+def digests_of_signature(signature: Signature) -> Iterator[bytes]:
+    """The signature, what it carries, and its timestamps with what those carry."""
+    yield bytes.fromhex(signature.identifier)
+    yield from _digests((*signature.certificates, *signature.crls, *signature.ocsps))
+    for timestamp in signature.timestamps:
+        yield from digests_of_timestamp(timestamp)
+
+
+def digests_of_timestamp(timestamp: Timestamp) -> Iterator[bytes]:
+    yield bytes.fromhex(timestamp.identifier)
+    if timestamp.token is not None:
+        yield from _digests((*timestamp.token.certificates, *timestamp.token.crls, *timestamp.token.ocsps))
+
+
+def _digests(values: Iterable[bytes]) -> Iterator[bytes]:
+    for value in values:
+        yield hashlib.sha256(value).digest()
+
+
+def _answers(values: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """(as it stands, as an OCSPResponse), those that are neither left out."""
+    for value in values:
+        try:
+            yield value, cms.ocsp_response(value)
+        except FormatError:
+            continue
+
+
+def readable_answers(values: Iterable[bytes]) -> Iterator[bytes]:
+    """The OCSP responses among the values of a DSS."""
+    for _, answer in _answers(values):
+        yield answer
