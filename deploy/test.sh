@@ -6,6 +6,6 @@ deploy/system-packages.sh postgresql openssl e2fsprogs mount unzip
 deploy/check.sh
 bin=.venv/bin
 "$bin/coverage" erase
-"$bin/coverage" run -m pytest -q "$@"
+"$bin/coverage" run -m pytest -q -n "$(nproc)" --dist worksteal "$@"
 "$bin/coverage" combine --quiet
 "$bin/coverage" report --skip-covered --show-missing --fail-under=90

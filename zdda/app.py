@@ -259,6 +259,7 @@ def build(
     bell: list[Callable[[], None]] = []
     documents = anchors_from(folder, settings.trust.documents)
     authorities = anchors_from(folder, settings.trust.authorities)
+    of_seal = _of_seal(signer, revocation, anchors_from(folder, settings.trust.seal), clock)
     workshop = Workshop(
         tenant=vault.tenant,
         database=database,
@@ -266,10 +267,10 @@ def build(
         store=vault.store,
         generations=vault.generations,
         signer=signer,
-        seal_validation_data=_of_seal(signer, revocation, anchors_from(folder, settings.trust.seal), clock),
+        seal_validation_data=of_seal,
         examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock),
         authorities=_authorities(settings, folder, http, clock, entropy),
-        complete_token=_provable(TokenCompleter(authorities, revocation.fetch, clock), authorities, clock),
+        complete_token=_provable(TokenCompleter(authorities, revocation.fetch, clock, of_seal), authorities, clock),
         classes={each.name: each.retention_class() for each in settings.retention},
         limits=IntakeLimits(
             settings.intake.max_document_bytes, settings.intake.max_deposit_bytes, settings.intake.max_documents

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,10 @@ def verify(
     trust_anchor: Annotated[
         list[Path] | None, typer.Option(help="Certificate to trust, PEM or DER; may be given several times.")
     ] = None,
+    seal_certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="Only this certificate may have sealed, PEM or DER; may be given several times."),
+    ] = None,
     at: Annotated[str | None, typer.Option(help="The moment to judge at (RFC 3339); by default now.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
 ) -> None:
@@ -52,7 +57,7 @@ def verify(
     Exit status: 0 proven, 1 broken, 2 not provable, 3 could not check.
     """
     try:
-        report = verify_files(aip, evidence_record, trust_anchor or [], at, SystemClock())
+        report = verify_files(aip, evidence_record, trust_anchor or [], at, SystemClock(), seal_certificate or [])
     except _Unreadable as error:
         if json:
             typer.echo(json_module.dumps({"status": str(CustodyStatus.NOT_CHECKED), "message": str(error)}))
@@ -67,10 +72,15 @@ def verify(
 
 
 def verify_files(
-    aip: Path, evidence_record: Path | None, trust_anchors: list[Path], at: str | None, clock: Clock
+    aip: Path,
+    evidence_record: Path | None,
+    trust_anchors: list[Path],
+    at: str | None,
+    clock: Clock,
+    seal_certificates: Sequence[Path] = (),
 ) -> CustodyReport:
     """What the command does with its arguments."""
-    anchors = _anchors(trust_anchors)
+    anchors, sealers = _certificates(trust_anchors), _certificates(seal_certificates).certificates
     moment = _moment(at, clock)
     beside = aip.with_name(aip.name + ".ers")
     if evidence_record is None and beside.is_file():
@@ -78,16 +88,16 @@ def verify_files(
     record = None if evidence_record is None else _read(evidence_record, _LARGEST_RECORD)
     try:
         with aip.open("rb") as container:
-            return verify_package(container, record, anchors, moment)
+            return verify_package(container, record, anchors, moment, seal_certificates=sealers)
     except OSError as error:
         raise _Unreadable(f"the package cannot be read: {error.strerror}") from None
 
 
-def _anchors(paths: list[Path]) -> TrustAnchors:
+def _certificates(paths: Sequence[Path]) -> TrustAnchors:
     try:
         return TrustAnchors.load(_read(path, MAXIMUM_FILE) for path in paths)
     except (FormatError, ValueError):
-        raise _Unreadable("a trust anchor is no certificate") from None
+        raise _Unreadable("a file that should hold certificates does not") from None
 
 
 def _moment(at: str | None, clock: Clock) -> datetime:
@@ -126,6 +136,9 @@ def _print(report: CustodyReport, console: Console) -> None:
         console.print()
         console.print(documents)
     console.print()
+    if report.sealed_by is not None:
+        sealer = f"Sealed by {_plain(report.sealed_by.subject)}, certificate SHA-256 {report.sealed_by.sha256}"
+        console.print(sealer, highlight=False, soft_wrap=True)
     console.print(_SENTENCES[report.status], highlight=False)
 
 

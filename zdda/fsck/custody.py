@@ -71,6 +71,14 @@ class SealedVerdict:
 
 
 @dataclass(frozen=True, slots=True)
+class Sealer:
+    """Whose certificate sealed: its subject (RFC 4514) and the SHA-256 of its DER in hexadecimal."""
+
+    subject: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class CustodyReport:
     """The whole answer, at the moment ``at``. ``proven_at``: since when the package is proven to be what it is."""
 
@@ -78,6 +86,7 @@ class CustodyReport:
     at: datetime
     package: UUID | None
     sealed_at: datetime | None
+    sealed_by: Sealer | None
     proven_at: datetime | None
     checks: tuple[Check, ...]
     documents: tuple[SealedVerdict, ...]
@@ -93,6 +102,9 @@ class CustodyReport:
             "at": format_time(self.at),
             "packageId": None if self.package is None else str(self.package),
             "sealedAt": None if self.sealed_at is None else format_time(self.sealed_at),
+            "sealedBy": None
+            if self.sealed_by is None
+            else {"subject": self.sealed_by.subject, "sha256": self.sealed_by.sha256},
             "provenAt": None if self.proven_at is None else format_time(self.proven_at),
             "checks": [
                 {

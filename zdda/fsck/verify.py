@@ -5,10 +5,12 @@ No network, no store, no catalog. Everything read is hostile: whatever a parser 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import BinaryIO
+
+from cryptography import x509
 
 from zdda.crypto.digests import ContentDigests, digests_of
 from zdda.evidence.evidence_record import (
@@ -18,7 +20,7 @@ from zdda.evidence.evidence_record import (
 )
 from zdda.evidence.evidence_record import parse as parse_evidence
 from zdda.evidence.evidence_record import verify as verify_evidence
-from zdda.fsck.custody import Check, CheckName, CustodyReport, CustodyStatus, Outcome, SealedVerdict, status_of
+from zdda.fsck.custody import Check, CheckName, CustodyReport, CustodyStatus, Outcome, SealedVerdict, Sealer, status_of
 from zdda.fsck.evidence_tokens import token_checker
 from zdda.model.errors import IntegrityError, ZddaError
 from zdda.packaging.aip_reader import Aip, open_aip
@@ -33,6 +35,8 @@ from zdda.trust.paths import PathResult, PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 
 _CLOCKS_APART = timedelta(hours=24)
+_UNSAID_UPDATE = timedelta(hours=24)
+"""How long revocation data count as news that do not say when the next are due."""
 _MOST_FINDINGS = 100
 _SEALING = frozenset({"digital_signature", "content_commitment"})
 _SET_APART = frozenset(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 8, 9))
@@ -45,13 +49,15 @@ def verify_package(
     anchors: TrustAnchors,
     at: datetime,
     limits: ContainerLimits = DEFAULT_LIMITS,
+    seal_certificates: Collection[bytes] = (),
 ) -> CustodyReport:
     """Never raises for what is in the package or the record: that is in the report.
 
     ``container`` is seekable; ``evidence_record`` DER of RFC 4998, None where there is none; ``at`` the moment the
-    question is asked of. Reads every byte once, in constant memory.
+    question is asked of. ``seal_certificates``: DER, of which one must have sealed; none: any that an anchor vouches
+    for, and the report says which. Reads every byte once, in constant memory.
     """
-    return _Verification(container, evidence_record, anchors, at, limits).report()
+    return _Verification(container, evidence_record, anchors, at, limits, frozenset(seal_certificates)).report()
 
 
 class _Verification:
@@ -64,12 +70,14 @@ class _Verification:
         anchors: TrustAnchors,
         at: datetime,
         limits: ContainerLimits,
+        seal_certificates: frozenset[bytes],
     ) -> None:
         self._container = container
         self._record = evidence_record
         self._anchors = anchors
         self._at = at
         self._limits = limits
+        self._seal_certificates = seal_certificates
         self._checks: list[Check] = []
         self._aip: Aip | None = None
         self._digests: dict[str, ContentDigests] = {}
@@ -96,6 +104,7 @@ class _Verification:
             at=self._at,
             package=self._aip.package_id if self._aip else None,
             sealed_at=self._seal.signing_time if self._seal else None,
+            sealed_by=_sealer(self._seal.certificate) if self._seal else None,
             proven_at=proven,
             checks=checks,
             documents=self._documents(),
@@ -222,6 +231,10 @@ class _Verification:
         if not _may_seal(seal.certificate):
             message = "the seal's certificate is for another use than sealing"
             self._add(name, Outcome.FAILED, message, "seal-purpose")
+        elif self._seal_certificates and seal.certificate not in self._seal_certificates:
+            self._add(
+                name, Outcome.FAILED, "sealed by another certificate than was asked for", "seal-other-certificate"
+            )
         elif result.status is PathStatus.REVOCATION_UNKNOWN:
             message = "nothing tells whether the seal's certificate was revoked"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-revocation-unknown")
@@ -231,12 +244,12 @@ class _Verification:
         elif proven is None:
             message = "the seal's certificate is trusted, but nothing proves the time of the seal"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-time-unproven")
-        elif _is_stale(result, seal.signing_time):
-            message = "the revocation data had run out before the seal was made"
+        elif _is_stale(result, proven):
+            message = "the revocation data had run out before the time that the evidence proves"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-revocation-stale")
         else:
-            digest = load_certificate(seal.certificate).sha256.hex()
-            message = f"certificate {digest[:16]} was trusted at {moment.isoformat()}"
+            by = _sealer(seal.certificate)
+            message = f"sealed by {by.subject} (SHA-256 {by.sha256[:16]}…), trusted at {moment.isoformat()}"
             self._add(name, Outcome.PASSED, message)
 
     def _trust_data(self, aip: Aip, seal: SignedData) -> tuple[tuple[bytes, ...], RevocationData]:
@@ -275,10 +288,22 @@ class _Verification:
         )
 
 
-def _is_stale(result: PathResult, signed: datetime) -> bool:
-    """Whether a status rests on data that promised news before the seal was made: an old CRL hides a theft."""
+def _is_stale(result: PathResult, proven: datetime) -> bool:
+    """Whether a status rests on data that promised news before the proven time: an old CRL hides a theft.
+
+    The time that the seal claims is the sealer's to choose, so it does not count.
+    """
     facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
-    return any(fact is not None and fact.next_update is not None and fact.next_update < signed for fact in facts)
+    return any(fact is not None and (fact.next_update or fact.this_update + _UNSAID_UPDATE) < proven for fact in facts)
+
+
+def _sealer(certificate: bytes) -> Sealer:
+    parsed = load_certificate(certificate)
+    try:
+        subject = x509.load_der_x509_certificate(certificate).subject.rfc4514_string()
+    except ValueError:
+        subject = parsed.subject.hex()
+    return Sealer(subject, parsed.sha256.hex())
 
 
 def _may_seal(certificate: bytes) -> bool:

@@ -96,10 +96,20 @@ def _present(choices: core.SetOf) -> list[bytes]:
 
 
 class TokenCompleter:
-    """Completes tokens of authorities that end at ``anchors``; ``fetch`` gives CRLs and OCSP answers of a path."""
+    """Completes tokens of authorities that end at ``anchors``; ``fetch`` gives CRLs and OCSP answers of a path.
 
-    def __init__(self, anchors: TrustAnchors, fetch: Callable[[Sequence[bytes]], RevocationData], clock: Clock) -> None:
-        self._anchors, self._fetch, self._clock = anchors, fetch, clock
+    ``of_seal`` gives those of the certificate that sealed what the token proves, as new as the token: without them a
+    verifier could not tell whether the seal's key was still good at the proven time.
+    """
+
+    def __init__(
+        self,
+        anchors: TrustAnchors,
+        fetch: Callable[[Sequence[bytes]], RevocationData],
+        clock: Clock,
+        of_seal: Callable[[], RevocationData] = RevocationData,
+    ) -> None:
+        self._anchors, self._fetch, self._clock, self._of_seal = anchors, fetch, clock, of_seal
 
     def __call__(self, token: bytes, /) -> bytes:
         """The completed token, from which a verifier with the anchors alone can judge it.
@@ -122,4 +132,4 @@ class TokenCompleter:
             raise AuthorityUnavailable("the revocation data of the authority's certificate cannot be had")
         if judged.status is not PathStatus.VALID:
             raise AuthorityRefused(f"the authority's certificate is not trusted ({judged.status})")
-        return complete_token(token, found.path, revocation)
+        return complete_token(token, found.path, revocation + self._of_seal())

@@ -77,13 +77,18 @@ class Custodian:
             data += [ValidationDatum("ocsp", each) for each in revocation.ocsps]
         return replace(inputs_of(contents), validation_data=tuple(data), created_at=self.clock.now())
 
-    def evidence(self, group: tuple[bytes, ...], neighbours: int = 3) -> bytes:
-        """The evidence record of a package that shares its batch with others."""
+    def evidence(
+        self,
+        group: tuple[bytes, ...],
+        neighbours: int = 3,
+        also: RevocationData = RevocationData(),  # noqa: B008
+    ) -> bytes:
+        """The evidence record of a package that shares its batch with others; ``also`` goes into its token."""
         leaves = [group_digest(group), *(hashlib.sha256(bytes([n])).digest() for n in range(neighbours))]
         imprint = HashTree(leaves).root
         credential = self.authority.timestamping
         chain = [each.public_bytes(Encoding.DER) for each in credential.chain]
-        token = complete_token(self.timestamps.token(imprint), chain, self.revocation(credential))
+        token = complete_token(self.timestamps.token(imprint), chain, self.revocation(credential) + also)
         batch = EvidenceBatch(UUID(int=1), "hospital-one", self.clock.now(), tuple(leaves), token)
         return batch.evidence_record(0, group)
 
