@@ -22,9 +22,8 @@ from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.audit.log import sequence
 from zdda.catalog.deposits import LEASED as DEPOSITS
-from zdda.catalog.deposits import spool_files
 from zdda.catalog.evidence import LEASED as BATCHES
-from zdda.catalog.evidence import BatchState, batch_files
+from zdda.catalog.evidence import BatchState
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import LocalKeyWrapper
 from zdda.crypto.signing import Signer, SoftwareSigner
@@ -39,6 +38,7 @@ from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
+from zdda.ingest.resumption import resume
 from zdda.ingest.steps import DepositSteps
 from zdda.ingest.workshop import IntakeLimits, Workshop
 from zdda.jobs.runner import LeasedWork, Runner, WorkSource
@@ -243,7 +243,7 @@ def build(
     entropy: Entropy = system_entropy,
     crash: CrashPoint = no_crash,
 ) -> Archive:
-    """Opens everything and wires it; nothing works yet (``start``). Sweeps what a crash left in the spool."""
+    """Opens everything and wires it; nothing works yet (``start``). Refuses what ``resume`` refuses."""
     vault = open_vault(settings, folder, clock, entropy, crash)
     engine = open_database(settings, folder)
     database = TenantDatabase(engine, vault.tenant)
@@ -282,7 +282,12 @@ def build(
         ended=progress.ended,
         crash=crash,
     )
-    _sweep(workshop)
+    try:
+        resume(workshop, _owners())
+    except BaseException:
+        vault.close()
+        engine.dispose()
+        raise
     runner = _runner(settings, workshop)
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
@@ -402,7 +407,13 @@ def _limits(settings: Settings) -> DepositLimits:
     intake = settings.intake
     room_for_headers = 64 * 1024 * intake.max_documents + 2 * 1024 * 1024
     return DepositLimits(
-        intake.max_deposit_bytes + room_for_headers, intake.max_documents, intake.max_concurrent, intake.wait_seconds
+        max_body_bytes=intake.max_deposit_bytes + room_for_headers,
+        max_documents=intake.max_documents,
+        max_concurrent=intake.max_concurrent,
+        max_concurrent_account=intake.max_concurrent_account,
+        wait_seconds=intake.wait_seconds,
+        idle_seconds=intake.idle_seconds,
+        minimum_rate=intake.minimum_rate,
     )
 
 
@@ -410,17 +421,6 @@ def _owners() -> str:
     """How the names of this machine's workers begin. One process a machine has the vault open: when it is opened,
     whoever worked here before is dead."""
     return f"{socket.gethostname()}/"
-
-
-def _sweep(workshop: Workshop) -> None:
-    """What a crash left: leases of the dead, and spool files that no deposit and no batch refers to."""
-    with workshop.database.write() as tx:
-        DEPOSITS.take_back(tx, _owners())
-        BATCHES.take_back(tx, _owners())
-        needed = spool_files(tx) | batch_files(tx)
-    for name in workshop.spool.names():
-        if name not in needed:
-            workshop.spool.remove(name)
 
 
 def _alarm(what: str, name: object) -> None:

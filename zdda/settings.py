@@ -96,6 +96,9 @@ class IntakeSettings(Section):
     max_deposit_bytes: int = Field(2048 * _MIB, gt=0, description="all documents of a deposit")
     max_documents: int = Field(100, gt=0, le=9999, description="documents of a deposit")
     max_concurrent: int = Field(32, gt=0, description="deposits received at once; more are told to come back")
+    max_concurrent_account: int = Field(24, gt=0, description="of them, those of one account")
+    idle_seconds: float = Field(60.0, gt=0, description="the longest that a body may stand still")
+    minimum_rate: int = Field(4096, ge=0, description="bytes a second that a body has to bring, after its first minute")
     wait_seconds: float = Field(10.0, ge=0, description="how long a deposit's call waits for the receipt before 202")
 
 

@@ -43,9 +43,18 @@ def stored(database: TenantDatabase, year: int = 2032) -> Candidate:
         insert_deposit(tx, deposit, [spooled_document()])
         lease = Lease(deposit.deposit_id, "received", 0, 0)
         for state in (DepositState.VALIDATED, DepositState.SEALED, DepositState.STORED):
-            values = {"stored_at": RECEIVED_AT, "group_digest": digest} if state is DepositState.STORED else {}
+            values = {"sealed_at": RECEIVED_AT} if state is DepositState.SEALED else {}
+            if state is DepositState.STORED:
+                values = {"stored_at": RECEIVED_AT, "group_digest": digest}
             lease = transition(tx, lease, state, RECEIVED_AT, **values)
     return Candidate(deposit.deposit_id, deposit.package_id, digest, deposit.retain_until, RECEIVED_AT)
+
+
+def test_what_claims_to_be_sealed_in_the_future_waits(database: TenantDatabase) -> None:
+    waiting = stored(database)
+    with database.read() as tx:
+        assert candidates(tx, 10, RECEIVED_AT - timedelta(seconds=1)) == []
+        assert candidates(tx, 10, RECEIVED_AT) == [waiting]
 
 
 def close(database: TenantDatabase, chosen: list[Candidate], amendments: list[Member] | None = None) -> UUID:
@@ -59,11 +68,11 @@ def close(database: TenantDatabase, chosen: list[Candidate], amendments: list[Me
 def test_a_stored_deposit_waits_until_it_has_a_batch(database: TenantDatabase) -> None:
     first, second, third = stored(database, 2050), stored(database, 2032), stored(database, 2050)
     with database.read() as tx:
-        assert candidates(tx, 10) == [first, second, third]
-        assert candidates(tx, 1) == [first]
+        assert candidates(tx, 10, RECEIVED_AT) == [first, second, third]
+        assert candidates(tx, 1, RECEIVED_AT) == [first]
     close(database, [second])
     with database.read() as tx:
-        assert candidates(tx, 10) == [first, third]
+        assert candidates(tx, 10, RECEIVED_AT) == [first, third]
 
 
 def test_members_and_their_order_are_fixed(database: TenantDatabase) -> None:
@@ -85,7 +94,7 @@ def test_nothing_is_a_member_twice(database: TenantDatabase) -> None:
         close(database, [other, one])
     with database.read() as tx:
         assert get_deposit(tx, one.deposit_id).batch_id == first
-        assert candidates(tx, 10) == [other]
+        assert candidates(tx, 10, RECEIVED_AT) == [other]
 
 
 def test_an_amendment_waits_for_a_batch_of_its_years(database: TenantDatabase) -> None:
@@ -128,13 +137,13 @@ def test_batches_are_the_tenants_own(database: TenantDatabase) -> None:
     batch = close(database, [batched])
     other = TenantDatabase(database.engine, TenantId("other"))
     with other.read() as tx:
-        assert candidates(tx, 10) == []
+        assert candidates(tx, 10, RECEIVED_AT) == []
         assert members_of(tx, batch) == []
         assert not deposits_of_batch(tx, batch)
         with pytest.raises(NotFound):
             get_batch(tx, batch)
     with database.read() as tx:
-        assert candidates(tx, 10) == [waiting]
+        assert candidates(tx, 10, RECEIVED_AT) == [waiting]
 
 
 def waiting_since(years: list[int]) -> list[Candidate]:

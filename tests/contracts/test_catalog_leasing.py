@@ -199,3 +199,13 @@ def test_many_workers_never_claim_the_same(database_url: str) -> None:
 def test_an_unknown_row_is_nobodys(database: TenantDatabase) -> None:
     with pytest.raises(FencedOff), database.write() as tx:
         LEASED.release(tx, Lease(uuid4(), "received", 1, 0))
+
+
+def test_moments_written_by_a_clock_that_had_leapt_hold_nothing_up(database: TenantDatabase) -> None:
+    """The database's clock was 30 years ahead when the lease, or the deferral, was written."""
+    given(database, 2)
+    claim(database, timedelta(days=365 * 30))
+    (lease,) = claim(database)
+    with database.write() as tx:
+        LEASED.defer(tx, lease, "elsewhere", timedelta(days=365 * 30))
+    assert len(claim(database, limit=2)) == 2

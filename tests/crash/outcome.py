@@ -19,6 +19,7 @@ from zdda.fsck.store_check import StoreCheck
 from zdda.model.clock import SystemClock
 from zdda.model.identifiers import tenant_id
 from zdda.settings import load
+from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 
 
@@ -58,7 +59,7 @@ def check_outcome(folder: Path, journals: list[Path], authority: DemonstrationAu
         assert lying == listed, "an object lies under lock that nothing refers to, or one is missing"
         findings = [line for line in StoreCheck(stores, anchors, now).lines() if line["type"] == "finding"]
     assert not findings, findings[:3]
-    spooled = list((folder / "spool").iterdir())
+    spooled = Spool(folder / "spool").names()
     return Counter(
         deposits=len(rows), receipts=len(receipts), accepted=len(accepted), objects=len(lying), audited=audited,
         spooled=len(spooled),

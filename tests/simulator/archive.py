@@ -18,10 +18,11 @@ from sqlalchemy import Engine
 from tests.simulator.pki import NOW, pki
 from zdda import __version__
 from zdda.access.packages import PackageAccess
-from zdda.app import Vault, _runner, _sweep, initialise, open_database, open_vault
+from zdda.app import Vault, _owners, _runner, initialise, open_database, open_vault
 from zdda.crypto.signing import SoftwareSigner
 from zdda.database.session import TenantDatabase
 from zdda.ingest.intake import Intake, Progress
+from zdda.ingest.resumption import resume
 from zdda.ingest.workshop import Examination, Examiner, IntakeLimits, Workshop
 from zdda.jobs.runner import Runner
 from zdda.model.clock import Clock, system_entropy
@@ -183,9 +184,11 @@ def make_archive(
     examiner: Examiner | None = None,
     batch_size: int = 1000,
     timestamp: Callable[[bytes], bytes] | None = None,
+    resuming: bool = True,
 ) -> SimulatedArchive:
     """Makes an archive in ``folder``, or opens the one that is there, as a restart does: its spool is swept.
 
+    Without ``resuming`` nothing is checked and no work taken up: what a rebuild does with an empty catalog.
     ``timestamp`` gives the completed token over an imprint, or raises as an authority's client does.
     """
     settings = prepare(folder, database_url, batch_size)
@@ -218,7 +221,13 @@ def make_archive(
         ended=progress.ended,
         crash=crash,
     )
-    _sweep(workshop)
+    if resuming:
+        try:
+            resume(workshop, _owners())
+        except BaseException:
+            vault.close()
+            engine.dispose()
+            raise
     runner = _runner(settings, workshop)
     packages = PackageAccess(database, vault.store, moments)
     parts = Assembled(settings, vault, engine, database, workshop, Intake(workshop, progress), packages, runner)

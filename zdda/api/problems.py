@@ -40,7 +40,7 @@ KNOWN: dict[str, Known] = {
     "deposit-too-large": Known(413, "The documents together are over the limit"),
     "too-many-documents": Known(422, "The deposit has too many documents"),
     "part-unknown": Known(422, "A part has a name that the interface does not know"),
-    "upload-stalled": Known(408, "No byte of the body came for too long"),
+    "upload-stalled": Known(408, "The body stands still or comes too slowly"),
     "idempotency-key-invalid": Known(400, "An idempotency key has 1 to 255 printable ASCII characters"),
     "idempotency-key-reused": Known(422, "This idempotency key was used for another deposit"),
     "conflict": Known(409, "The request contradicts the present state"),

@@ -172,6 +172,12 @@ def describe_document(
     )
 
 
+def knows_package(tx: Transaction, package_id: UUID) -> bool:
+    """Whether some deposit became, or is to become, this package."""
+    wanted = select(deposits.c.deposit_id).where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == package_id)
+    return tx.execute(wanted).first() is not None
+
+
 def spool_files(tx: Transaction) -> frozenset[str]:
     """Every spool file that some deposit on its way still needs."""
     on_the_way = (DepositState.RECEIVED, DepositState.VALIDATED)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import exists, insert, not_, select, update
+from sqlalchemy import ColumnElement, exists, func, insert, not_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -57,8 +57,8 @@ class Candidate:
     stored_at: datetime
 
 
-def candidates(tx: Transaction, limit: int) -> list[Candidate]:
-    """Stored deposits without a batch, those that have waited longest first."""
+def candidates(tx: Transaction, limit: int, sealed_by: datetime) -> list[Candidate]:
+    """Stored deposits without a batch that say they were sealed by a moment, those that have waited longest first."""
     rows = tx.execute(
         select(
             deposits.c.deposit_id,
@@ -72,6 +72,7 @@ def candidates(tx: Transaction, limit: int) -> list[Candidate]:
             deposits.c.tenant_id == tx.tenant,
             deposits.c.state == DepositState.STORED,
             deposits.c.batch_id.is_(None),
+            deposits.c.sealed_at <= sealed_by,
         )
         .order_by(deposits.c.stored_at, deposits.c.deposit_id)
         .limit(limit)
@@ -191,6 +192,15 @@ def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[AnyRow]:
     ).all()
 
 
+def latest_seal_of_batch(tx: Transaction, batch_id: UUID) -> datetime:
+    """The latest moment at which a package of the batch says it was sealed."""
+    wanted = select(func.max(deposits.c.sealed_at)).where(
+        deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id
+    )
+    found: datetime = tx.execute(wanted).scalar_one()
+    return found
+
+
 def insert_amendment(
     tx: Transaction,
     amendment_id: UUID,
@@ -227,6 +237,30 @@ def insert_amendment(
     )
 
 
+def knows_batch(tx: Transaction, batch_id: UUID) -> bool:
+    """Whether there is a batch of this identifier."""
+    return _any(tx, evidence_batches.c.batch_id == batch_id)
+
+
+def knows_amendment(tx: Transaction, amendment_id: UUID) -> bool:
+    """Whether some batch made, or is making, this amendment."""
+    return _any(tx, evidence_batches.c.amendment_id == amendment_id)
+
+
+def _any(tx: Transaction, condition: ColumnElement[bool]) -> bool:
+    return tx.execute(select(evidence_batches.c.batch_id).where(_of(tx), condition).limit(1)).first() is not None
+
+
+def _of(tx: Transaction) -> ColumnElement[bool]:
+    return evidence_batches.c.tenant_id == tx.tenant
+
+
+def newest_gen_time(tx: Transaction) -> datetime | None:
+    """The latest moment that an authority has told."""
+    found: datetime | None = tx.execute(select(func.max(evidence_batches.c.gen_time)).where(_of(tx))).scalar_one()
+    return found
+
+
 def batch_files(tx: Transaction) -> frozenset[str]:
     """Every spool file that some batch on its way still needs."""
     needed = {
@@ -238,7 +272,10 @@ def batch_files(tx: Transaction) -> frozenset[str]:
         for state, column in needed.items()
         for name in tx.execute(
             select(column).where(
-                UNRECORDED, evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.state == state
+                UNRECORDED,
+                evidence_batches.c.tenant_id == tx.tenant,
+                evidence_batches.c.state == state,
+                column.is_not(None),
             )
         ).scalars()
     )

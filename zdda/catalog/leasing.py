@@ -18,6 +18,10 @@ from zdda.database.session import Transaction
 from zdda.database.types import MICROSECOND, Moment, database_now
 from zdda.model.errors import FencedOff
 
+LONGEST_LEASE = timedelta(days=1)
+LONGEST_DEFERRAL = timedelta(days=30)
+"""Nobody leases or defers for longer: a moment further off was written while the database's clock was wrong."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -118,8 +122,8 @@ class Leased:
             self.unfinished,
             t.tenant_id == tx.tenant,
             t.state.in_(states),
-            or_(t.lease_until.is_(None), t.lease_until <= now),
-            or_(t.not_before.is_(None), t.not_before <= now),
+            or_(t.lease_until.is_(None), t.lease_until <= now, t.lease_until > _after(LONGEST_LEASE)),
+            or_(t.not_before.is_(None), t.not_before <= now, t.not_before > _after(LONGEST_DEFERRAL)),
         )
 
     def _write(self, tx: Transaction, held: Lease, *conditions: ColumnElement[bool], **values: Any) -> None:

@@ -274,3 +274,12 @@ amendment_packages = Table(
     PrimaryKeyConstraint("tenant_id", "package_id", "sequence"),
     ForeignKeyConstraint(["tenant_id", "amendment_id"], ["amendments.tenant_id", "amendments.amendment_id"]),
 )
+
+installations = Table(
+    "installations",
+    metadata,
+    _tenant(),
+    Column("spool_id", Text),
+    Column("rebuilt_to", Uuid),
+    PrimaryKeyConstraint("tenant_id"),
+)

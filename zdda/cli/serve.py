@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import typer
 
 from zdda.cli.folder import HERE, Folder, saying_why
 from zdda.cli.logs import configure_logs
+from zdda.model.clock import SteadyClock, SystemClock
 from zdda.settings import load
 
 
@@ -21,7 +24,7 @@ def serve(folder: Folder = HERE) -> None:
         configure_logs(settings.log.level)
         if not settings.retention:
             typer.echo("warning: no retention class is set: every deposit will be refused", err=True)
-        archive = build(settings, folder)
+        archive = build(settings, folder, SteadyClock(SystemClock(), time.monotonic))
     listen = settings.listen
     config = server_config(
         archive.application,

@@ -20,6 +20,7 @@ from zdda.catalog.evidence import (
     candidates,
     get_batch,
     insert_batch,
+    latest_seal_of_batch,
     members_of,
     pending_amendments,
 )
@@ -31,6 +32,7 @@ from zdda.evidence.hash_tree import HashTree
 from zdda.ingest.archiving import archive_batch, prepare_amendment
 from zdda.ingest.objects import keep_object, stored_object
 from zdda.ingest.workshop import Workshop
+from zdda.model.errors import Unavailable
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.signatures.timestamp_token import parse_timestamp_token
@@ -47,8 +49,20 @@ CRASH_POINTS = (
 )
 
 
+CLOCKS_APART = timedelta(hours=24)
+"""How much later than its proof a seal may claim to be: what ``verify`` allows."""
+
+
+class SealTimeDisagrees(Unavailable):
+    """A member was sealed while the clock was far ahead: with a receipt, nobody could prove it. An administrator has to
+    look; its Producer has no receipt and keeps its copy."""
+
+    code = "seal-time-disagrees"
+
+
 class BatchCloser:
-    """Closes batches by number or by time. A ``WorkSource`` of the runner."""
+    """Closes batches by number or by time. A ``WorkSource`` of the runner. A package that claims to have been sealed in
+    the future does not come into any, so that it keeps no other from its evidence."""
 
     def __init__(self, workshop: Workshop, size: int, longest_wait: timedelta) -> None:
         self._workshop, self._size, self._longest_wait = workshop, size, longest_wait
@@ -61,11 +75,11 @@ class BatchCloser:
         workshop = self._workshop
         now = workshop.clock.now()
         with workshop.database.read() as tx:
-            if not self._due(plan_batch(candidates(tx, self._size), self._size), now):
+            if not self._due(plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size), now):
                 return False
         workshop.crash("batch.before-close")
         with workshop.database.write() as tx:
-            chosen = plan_batch(candidates(tx, self._size), self._size)
+            chosen = plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size)
             if not self._due(chosen, now):  # another closer was faster
                 return False
             year = min(each.retain_until.year for each in chosen)
@@ -126,6 +140,9 @@ class BatchSteps:
         spool_file, object_record = keep_object(workshop, lease, name, content, batch.retain_until)
         workshop.crash("batch.object-durable")
         gen_time = parse_timestamp_token(token).gen_time
+        with workshop.database.read() as tx:
+            if latest_seal_of_batch(tx, lease.key) > gen_time + CLOCKS_APART:
+                raise SealTimeDisagrees("a package of the batch claims to be sealed long after its evidence")
         now = workshop.clock.now()
         with workshop.database.write() as tx:
             moved = BATCHES.transition(
@@ -145,7 +162,8 @@ class BatchSteps:
     def _store(self, lease: Lease, batch: AnyRow) -> Lease:
         workshop = self._workshop
         object_record = ObjectRecord.decode(batch.batch_record)
-        workshop.store.put(object_record, lambda: workshop.spool.open(batch.batch_file))
+        if batch.batch_file is not None:  # a restored batch lies in the store already
+            workshop.store.put(object_record, lambda: workshop.spool.open(batch.batch_file))
         workshop.crash("batch.object-stored")
         prepared = prepare_amendment(workshop, lease, batch)
         now = workshop.clock.now()
@@ -154,7 +172,8 @@ class BatchSteps:
             insert_object(tx, stored_object(object_record))
             record(tx, now, "batch-stored", batch=str(lease.key))
         workshop.crash("batch.stored")
-        workshop.spool.remove(batch.batch_file)
+        if batch.batch_file is not None:
+            workshop.spool.remove(batch.batch_file)
         return moved
 
     def _record(self, lease: Lease, batch: AnyRow) -> Lease:

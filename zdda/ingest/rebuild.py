@@ -17,6 +17,7 @@ from uuid import UUID
 
 from zdda.audit.log import record as audit
 from zdda.catalog.evidence import Member, insert_amendment
+from zdda.catalog.installation import mark_rebuilt
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
 from zdda.crypto.generations import GenerationKeys
 from zdda.database.session import TenantDatabase, Transaction
@@ -52,6 +53,12 @@ class CatalogNotEmpty(Conflict):
     """The database holds a catalog already: a rebuild fills an empty one only."""
 
     code = "catalog-not-empty"
+
+
+class NamedTwice(IntegrityError):
+    """Two packages in the stores claim one name; the younger is left out of the catalog, and stays in the store."""
+
+    code = "named-twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,7 @@ class CatalogRebuild:
         self._records: dict[UUID, _Amendment] = {}
         self._leaves: dict[bytes, tuple[UUID, int]] = {}
         self._owners: dict[bytes, Member] = {}
+        self._taken: set[tuple[str, ...]] = set()
 
     def run(self) -> RebuildReport:
         """Raises ``CatalogNotEmpty``; what cannot be read is in the report."""
@@ -141,6 +149,7 @@ class CatalogRebuild:
                 self._progress(done, len(names))
                 self._list_object(tx, name)
             self._write_evidence(tx)
+            mark_rebuilt(tx, max((name.package for name in names), key=lambda each: each.int, default=None))
             audit(tx, self._clock.now(), "catalog-rebuilt", packages=self._report.packages)
         self._progress(len(names), len(names))
         return self._report
@@ -206,6 +215,7 @@ class CatalogRebuild:
             raise IntegrityError("the package is not what its amendment and batch tell")
         if told is not None:
             place = _place_of(told)
+        self._take_names(aip)
         self._owners[leaf] = Member(aip.package_id, "aip", 0, leaf)
         documents = self._documents(aip)
         deposit = self._deposit(object_record, aip, leaf, place, told)
@@ -217,6 +227,19 @@ class CatalogRebuild:
         else:
             self._report.waiting += 1
         restore_deposit(tx, deposit, documents)
+
+    def _take_names(self, aip: Aip) -> None:
+        """Names that belong to one package for ever; the older one has them. Two packages share one where an older copy
+        of the catalog was put back and the Producer deposited again."""
+        facts, external = aip.deposit.facts, aip.metadata.external_id
+        taken: set[tuple[str, ...]] = {("deposit", str(facts.deposit))}
+        if facts.idempotency_key is not None:
+            taken.add(("key", facts.account, facts.idempotency_key))
+        if external is not None:
+            taken.add(("external", external.producer, external.id))
+        if taken & self._taken:
+            raise NamedTwice("an older package has its deposit's name, idempotency key or external identifier")
+        self._taken |= taken
 
     def _documents(self, aip: Aip) -> tuple[ArchivedDocument, ...]:
         return tuple(

@@ -138,8 +138,8 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
 
 
 def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
-    """Writes the batch without its members. One that no amendment records goes on from its object in the store: the
-    spool file it names is not there, and is not needed."""
+    """Writes the batch without its members. One that no amendment records goes on from its object in the store, and
+    has no file in the spool."""
     recorded = batch.recorded_at is not None
     tx.execute(
         insert(evidence_batches).values(
@@ -148,7 +148,6 @@ def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
             lease_epoch=0,
             attempts=0,
             disposal_year=batch.retain_until.year,
-            batch_file=None if recorded else f"{batch.batch_id}.restored",
             **{name: getattr(batch, name) for name in RestoredBatch.__dataclass_fields__},
         )
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
+
+from zdda.model.errors import Unavailable
 
 
 class Clock(Protocol):
@@ -25,6 +28,32 @@ class SystemClock:
     def now(self) -> datetime:
         moment = datetime.now(UTC)
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+class ClockLeapt(Unavailable):
+    """The clock went another way than time: nothing is dated by it until the archive is started anew."""
+
+    code = "clock-leapt"
+
+
+class SteadyClock:
+    """A clock that is believed only while it goes with ``elapsed`` (seconds, never set by anyone).
+
+    ``now`` raises ``ClockLeapt`` once the two have come ``tolerance`` apart since the first look, and from then on.
+    """
+
+    def __init__(self, clock: Clock, elapsed: Callable[[], float], tolerance: timedelta = timedelta(hours=24)) -> None:
+        self._clock, self._elapsed, self._tolerance = clock, elapsed, tolerance
+        self._first, self._since = clock.now(), elapsed()
+        self._leapt = False
+
+    def now(self) -> datetime:
+        moment = self._clock.now()
+        expected = self._first + timedelta(seconds=self._elapsed() - self._since)
+        if self._leapt or abs(moment - expected) > self._tolerance:
+            self._leapt = True
+            raise ClockLeapt("the clock has leapt: set it right and start the archive anew")
+        return moment
 
 
 class FixedClock:

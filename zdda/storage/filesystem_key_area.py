@@ -12,10 +12,11 @@ from pathlib import Path
 
 from zdda.model.clock import Entropy
 from zdda.model.errors import NotFound, Unavailable
-from zdda.model.objects import ObjectName
+from zdda.model.identifiers import TenantId
+from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.blob_store import CrashPoint, StoreFailed, no_crash
 from zdda.storage.durable_files import make_folder
-from zdda.storage.key_area import sort_key
+from zdda.storage.key_area import newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
 from zdda.storage.slots import Segment, SegmentMalformed
 
@@ -102,6 +103,10 @@ class FilesystemKeyArea:
                 yield self.read(name)
             except (NotFound, RecordMalformed, Unavailable):  # destroyed or damaged meanwhile
                 continue
+
+    def newest(self, kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
+        with self._lock:
+            return newest_of(self._index, kind, tenant, limit)
 
     def destroy(self, name: ObjectName) -> None:
         with self._alone(name):

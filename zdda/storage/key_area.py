@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
-from zdda.model.objects import ObjectName
+from zdda.model.identifiers import TenantId
+from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.object_record import ObjectRecord
 
 
@@ -28,9 +30,19 @@ class KeyArea(Protocol):
         """Every record that can be read, in the order of names."""
         ...
 
+    def newest(self, kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
+        """The names of records of a kind with the youngest identifiers (RFC 9562 version 7), youngest first."""
+        ...
+
     def destroy(self, name: ObjectName) -> None:
         """Overwrites the record; one that is not there is no error."""
         ...
+
+
+def newest_of(names: Iterable[ObjectName], kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
+    """Those of ``names`` that ``KeyArea.newest`` answers."""
+    wanted = (name for name in names if name.kind is kind and name.tenant == tenant)
+    return heapq.nlargest(limit, wanted, key=lambda name: (name.package.int, name.sequence))
 
 
 def sort_key(name: ObjectName) -> tuple[str, str, str, int]:

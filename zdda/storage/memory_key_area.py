@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from zdda.model.errors import NotFound
-from zdda.model.objects import ObjectName
-from zdda.storage.key_area import sort_key
+from zdda.model.identifiers import TenantId
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.storage.key_area import newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord
 
 
@@ -27,6 +28,9 @@ class MemoryKeyArea:
 
     def records(self) -> Iterator[ObjectRecord]:
         return iter([self._records[name] for name in sorted(self._records, key=sort_key)])
+
+    def newest(self, kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
+        return newest_of(self._records, kind, tenant, limit)
 
     def destroy(self, name: ObjectName) -> None:
         self._records.pop(name, None)

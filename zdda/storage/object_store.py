@@ -8,10 +8,10 @@ from datetime import datetime
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.model.errors import Conflict, IntegrityError, NotFound, Unavailable, ZddaError
-from zdda.model.identifiers import ContentAddress
-from zdda.model.objects import ObjectName
+from zdda.model.identifiers import ContentAddress, TenantId
+from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.blob_store import BlobStore, OpenStream
-from zdda.storage.key_area import KeyArea, sort_key
+from zdda.storage.key_area import KeyArea, newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed, seal_record
 
 Alarm = Callable[[str, ObjectName], None]
@@ -107,6 +107,18 @@ class ObjectStore:
             for record in key_area.records():
                 seen.setdefault(record.name, record)
         return iter(seen[name] for name in sorted(seen, key=sort_key))
+
+    def newest(self, kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
+        """The names of the objects of a kind with the youngest identifiers, of those with an authentic record."""
+        found = {name for key_area in self._key_areas for name in key_area.newest(kind, tenant, limit)}
+        return [name for name in newest_of(found, kind, tenant, limit) if self._is_authentic(name)]
+
+    def _is_authentic(self, name: ObjectName) -> bool:
+        try:
+            self.record(name)
+        except ZddaError:
+            return False
+        return True
 
     def _authentic(self, key_area: KeyArea, name: ObjectName) -> ObjectRecord:
         """A place's record with its retention and everything its key is bound to verified."""

@@ -11,15 +11,18 @@ from typing import BinaryIO
 
 from zdda.crypto.digests import ContentDigests, DigestingCounter
 from zdda.crypto.streaming_aead import NONCE_PREFIX_LENGTH, SALT_LENGTH, EncryptingWriter
+from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import Entropy
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.objects import ObjectName
 from zdda.storage.blob_store import CrashPoint, no_crash
-from zdda.storage.durable_files import make_folder, sync_folder
+from zdda.storage.durable_files import make_folder, sync_folder, write_once
 
 CRASH_POINTS = ("spool.before-write", "spool.synced", "spool.named-durably")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+MARKER_FORMAT = "zdda-spool/1"
+_MARKER = "zdda-spool.json"
 _BETWEEN_CHECKS = 4 * 1024 * 1024
 
 
@@ -73,8 +76,22 @@ class Spool:
         self._path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """Every file, in the order of names."""
-        return sorted(path.name for path in self._folder.iterdir())
+        """Every file, in the order of names; not the spool's own marker."""
+        return sorted(path.name for path in self._folder.iterdir() if _MARKER not in path.name)
+
+    def identity(self) -> str | None:
+        """What ``claim`` wrote; None where nobody has, or what is there cannot be read."""
+        try:
+            value = parse_json((self._folder / _MARKER).read_bytes(), 4096)
+            found = value["id"] if value["format"] == MARKER_FORMAT else None
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return found if isinstance(found, str) else None
+
+    def claim(self, identity: str) -> None:
+        """Says whose spool this is, durably, in place of what was said before."""
+        (self._folder / _MARKER).unlink(missing_ok=True)
+        write_once(self._folder / _MARKER, canonical_json({"format": MARKER_FORMAT, "id": identity}))
 
     def check_room(self) -> None:
         """Raises ``SpoolFull`` below the reserve."""

@@ -37,6 +37,16 @@ class AuthorityRefused(Unavailable):
     code = "timestamp-authority-refused"
 
 
+class ClockDisagrees(AuthorityRefused):
+    """A good token tells another time than this machine's clock; ``apart``: by how much."""
+
+    code = "clock-disagrees"
+
+    def __init__(self, message: str, apart: timedelta) -> None:
+        super().__init__(message)
+        self.apart = apart
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorityAddress:
     """Where an authority is and what its tokens must say. ``policy`` None: any."""
@@ -68,7 +78,7 @@ class TsaClient:
     def timestamp(self, imprint: bytes) -> bytes:
         """The DER of a checked token over a SHA-256 digest.
 
-        Raises ``AuthorityUnavailable`` (ask again later) or ``AuthorityRefused`` (it misbehaves).
+        Raises ``AuthorityUnavailable`` (ask again later), ``AuthorityRefused`` (it misbehaves), ``ClockDisagrees``.
         """
         nonce = int.from_bytes(self._entropy(8))
         request = tsp.TimeStampReq(
@@ -82,11 +92,15 @@ class TsaClient:
         )
         der = _granted_token(self._exchange(request.dump()))
         try:
-            wrong = self._wrong_with(parse_timestamp_token(der), imprint, nonce)
+            token = parse_timestamp_token(der)
+            wrong = self._wrong_with(token, imprint, nonce)
         except Exception as error:  # whatever a parser of hostile bytes raises
             raise AuthorityRefused("the authority's token cannot be read") from error
         if wrong:
             raise AuthorityRefused(f"the authority's token {wrong}")
+        apart = abs(token.gen_time - self._clock.now())
+        if apart > self._tolerance:
+            raise ClockDisagrees("the authority's token has a time too far from this machine's", apart)
         return der
 
     def _exchange(self, body: bytes) -> bytes:
@@ -152,8 +166,6 @@ class TsaClient:
             return "has another nonce"
         if self._address.policy is not None and token.policy != self._address.policy:
             return "has another policy"
-        if abs(token.gen_time - self._clock.now()) > self._tolerance:
-            return "has a time too far from this machine's"
         if token.signer_certificate is None:
             return "carries no certificate of its signer"
         if not token.signature_intact:

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from fake_archive import IN_FLIGHT, METADATA, NOW, PASSWORD, SPOOL_FULL, UNAVAILABLE, FakeArchive
 
+from zdda.api.rest import deposits
 from zdda.model.deposit import Deferral, DepositState
 
 Files = list[tuple[str, tuple[str | None, bytes, str]]]
@@ -225,8 +226,23 @@ def test_a_client_that_stops_sending() -> None:
     assert archive.receptions[0].ended == "aborted"
 
 
-def test_too_many_at_once() -> None:
-    archive = FakeArchive(max_concurrent=1)
+def test_a_client_that_sends_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deposits, "_GRACE", 0.0)
+    archive = FakeArchive(minimum_rate=10**12)
+
+    async def run() -> httpx.Response:
+        transport = httpx.ASGITransport(archive.application)
+        async with httpx.AsyncClient(transport=transport, base_url="https://x", auth=("kis", PASSWORD)) as client:
+            return await client.post("/v1/deposits", files=GOOD)
+
+    answer = anyio.run(run)
+    assert (answer.status_code, code(answer)) == (408, "upload-stalled")
+    assert archive.receptions[0].ended == "aborted"
+
+
+@pytest.mark.parametrize("limits", [{"max_concurrent": 1}, {"max_concurrent": 2, "max_concurrent_account": 1}])
+def test_too_many_at_once(limits: dict[str, int]) -> None:
+    archive = FakeArchive(**limits)
 
     async def run() -> list[httpx.Response]:
         transport = httpx.ASGITransport(archive.application)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from zdda.model.clock import FixedClock, SystemClock, format_time, parse_time
+from zdda.model.clock import ClockLeapt, FixedClock, SteadyClock, SystemClock, format_time, parse_time
 
 
 def test_time_has_one_textual_form() -> None:
@@ -26,3 +26,19 @@ def test_clocks_answer_in_utc() -> None:
     assert SystemClock().now().tzinfo is UTC
     clock = FixedClock(datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=2))))
     assert clock.now() == datetime(2025, 12, 31, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("leap", [timedelta(days=-400), timedelta(days=365 * 30), timedelta(hours=25)])
+def test_a_clock_that_leaps_is_believed_no_more(leap: timedelta) -> None:
+    start = datetime(2026, 11, 20, tzinfo=UTC)
+    wall, elapsed = FixedClock(start), [0.0]
+    clock = SteadyClock(wall, lambda: elapsed[0])
+    elapsed[0] = 86400.0 * 500
+    wall.move_to(start + timedelta(days=500, hours=1))
+    assert clock.now() == start + timedelta(days=500, hours=1)
+    wall.move_to(start + timedelta(days=500) + leap)
+    with pytest.raises(ClockLeapt):
+        clock.now()
+    wall.move_to(start + timedelta(days=500))
+    with pytest.raises(ClockLeapt):  # what was dated meanwhile has to be looked at first
+        clock.now()

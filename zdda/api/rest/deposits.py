@@ -1,7 +1,9 @@
 """POST /v1/deposits and GET /v1/deposits/{id}: the body goes from the socket to the spool in chunks."""
 
 import re
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,6 +32,8 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _PREFER_WAIT = re.compile(r"(?:^|,)\s*wait=([0-9]{1,6})\s*(?:,|$)")
 _HAND_OVER = 256 * 1024
 _STATUS_CALLS = 8
+_GRACE = 60.0
+"""Seconds of waiting for a client that count for nothing."""
 
 
 class PartUnknown(InvalidInput):
@@ -39,7 +43,7 @@ class PartUnknown(InvalidInput):
 
 
 class UploadStalled(InvalidInput):
-    """The client sent nothing for longer than the settings allow."""
+    """The client sent nothing, or next to nothing, for longer than the settings allow: it holds another's place."""
 
     code = "upload-stalled"
 
@@ -65,6 +69,8 @@ class DepositLimits:
     max_concurrent: int
     wait_seconds: float
     idle_seconds: float = 60.0
+    max_concurrent_account: int = 24
+    minimum_rate: int = 4096
 
 
 class _Metadata:
@@ -100,7 +106,7 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
     router = APIRouter(prefix="/v1/deposits", tags=["deposits"])
     producer = requires(authenticator, Role.PRODUCER)
     asker = requires(authenticator, Role.PRODUCER, Role.ADMINISTRATOR)
-    receiving = anyio.Semaphore(limits.max_concurrent)
+    places = _Places(limits.max_concurrent, limits.max_concurrent_account)
     uploads, waits, calls = (Threads(n) for n in (limits.max_concurrent, 2 * limits.max_concurrent, _STATUS_CALLS))
 
     @router.post(
@@ -119,14 +125,8 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
         if not _LENGTH.fullmatch(length) or int(length) > limits.max_body_bytes:
             raise DepositTooLarge("the body is over the limit of a deposit")
         boundary = boundary_of(request.headers.get("content-type", ""))
-        try:
-            receiving.acquire_nowait()
-        except anyio.WouldBlock as error:
-            raise TooManyRequests("too many deposits are being received") from error
-        try:
+        with places.taken(account.name):
             status = await _receive(request, account, key, boundary)
-        finally:
-            receiving.release()
         status = await _settled(status, _patience(request, limits.wait_seconds))
         return answer(status, request.state.correlation_id)
 
@@ -135,7 +135,7 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
         try:
             reader = MultipartReader(boundary, _Parts(reception), limits.max_documents + 2)
             gathered, received = bytearray(), 0
-            async for chunk in _body(request, limits.idle_seconds):
+            async for chunk in _body(request, limits.idle_seconds, limits.minimum_rate):
                 received += len(chunk)
                 if received > limits.max_body_bytes:
                     raise DepositTooLarge("the body is over the limit of a deposit")
@@ -173,13 +173,37 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
     return router
 
 
-async def _body(request: Request, idle_seconds: float) -> AsyncIterator[bytes]:
-    stream = request.stream()
+class _Places:
+    """Who may send a body now: so many at once, and so many of one account. Lives in one event loop."""
+
+    def __init__(self, most: int, most_of_one: int) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._held: Counter[str] = Counter()
+
+    @contextmanager
+    def taken(self, account: str) -> Iterator[None]:
+        """Raises ``TooManyRequests``."""
+        if self._held.total() >= self._most or self._held[account] >= self._most_of_one:
+            raise TooManyRequests("too many deposits are being received")
+        self._held[account] += 1
+        try:
+            yield
+        finally:
+            self._held[account] -= 1
+
+
+async def _body(request: Request, idle_seconds: float, minimum_rate: int) -> AsyncIterator[bytes]:
+    """The body's chunks; raises ``UploadStalled``. The archive's own time for a chunk does not count."""
+    stream, received, waited = request.stream(), 0, 0.0
     while True:
+        begun = anyio.current_time()
         with anyio.move_on_after(idle_seconds) as idle:
             chunk = await anext(stream, None)
-        if idle.cancelled_caught:
-            raise UploadStalled("no byte of the body came for too long")
+        waited += anyio.current_time() - begun
+        if chunk is not None:
+            received += len(chunk)
+        if idle.cancelled_caught or (waited - _GRACE) * minimum_rate > received:
+            raise UploadStalled("the body comes too slowly")
         if chunk is None:
             return
         yield chunk
