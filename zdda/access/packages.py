@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from zdda.audit.log import record
+from zdda.catalog.deposits import is_flagged
 from zdda.catalog.evidence import get_batch
 from zdda.catalog.packages import documents_of_package, get_package
 from zdda.catalog.tables import evidence_batches
@@ -43,6 +44,7 @@ class PackageAccess:
                 )
             ).scalar_one()
             documents = documents_of_package(tx, package_id)
+            flagged = is_flagged(tx, package_id)
             record(tx, self._clock.now(), "package-described", package=str(package_id), account=account)
         return PackageView(
             package_id=package_id,
@@ -63,7 +65,7 @@ class PackageAccess:
                 for each in documents
             ),
             worst=row.worst,
-            flagged=row.worst not in ("TOTAL_PASSED", "NO_SIGNATURE"),
+            flagged=flagged,
             received_at=row.received_at,
             archived_at=row.archived_at,
             retention_class=row.retention_class,

@@ -172,6 +172,12 @@ def describe_document(
     )
 
 
+def is_flagged(tx: Transaction, package_id: UUID) -> bool:
+    """Whether intake marked the package for somebody to look at."""
+    wanted = select(deposits.c.flagged).where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == package_id)
+    return bool(tx.execute(wanted).scalar_one())
+
+
 def knows_package(tx: Transaction, package_id: UUID) -> bool:
     """Whether some deposit became, or is to become, this package."""
     wanted = select(deposits.c.deposit_id).where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == package_id)

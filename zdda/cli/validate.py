@@ -19,6 +19,11 @@ from zdda.model.clock import Clock, SystemClock, format_time, parse_time
 
 LIMITS = WorkerLimits(cpu_seconds=60, wall_seconds=120.0)
 _LONGEST_LINE = 1024 * 1024
+_CHANGES = {
+    "annotations-or-form-filling": "after signing: annotations, form filling or further signatures",
+    "content": "after signing: the content was changed",
+    "not-determined": "after signing: the document was changed, in what way could not be determined",
+}
 _STYLES = {"TOTAL_PASSED": "green", "PASSED": "green", "TOTAL_FAILED": "bold red", "FAILED": "bold red"}
 
 
@@ -152,8 +157,8 @@ def _print(path: Path, answer: dict[str, Any]) -> None:
         table.add_column(heading)
     for item in report["signatures"]:
         _row(table, item["format"], item, item["bestSignatureTime"])
-        if item["modifiedAfterSigning"]:
-            table.add_row("", "", "", "", "the document was modified after signing")
+        if item["changesAfterSigning"] not in (None, "nothing"):
+            table.add_row("", "", "", "", _CHANGES[item["changesAfterSigning"]])
     for item in report["timestamps"]:
         _row(table, item["type"], item, item["time"])
     console.print(table)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from zdda.model.retention import IntakePolicy, OnVerdict
 
@@ -35,11 +36,12 @@ def worst_of(standings: Iterable[Standing]) -> Standing:
     return max(standings, key=_SEVERITY.__getitem__)
 
 
-def decide(standings: Iterable[Standing], policy: IntakePolicy) -> IntakeDecision:
+def decide(standings: Iterable[Standing], policy: IntakePolicy, changed: bool = False) -> IntakeDecision:
     """Every document is judged by the policy; the strictest action wins, whichever document it comes from.
 
     A document that could not be validated is flagged, whatever the policy: it is never accepted by accident, and
-    never lost because a worker died.
+    never lost because a worker died. So is one that shows what nobody signed (``changed``), however good its
+    signatures are.
     """
     actions = {
         Standing.TOTAL_PASSED: OnVerdict.ACCEPT,
@@ -50,4 +52,15 @@ def decide(standings: Iterable[Standing], policy: IntakePolicy) -> IntakeDecisio
     }
     order = (OnVerdict.ACCEPT, OnVerdict.FLAG, OnVerdict.REJECT)
     seen = tuple(standings)
-    return IntakeDecision(max((actions[s] for s in seen), key=order.index), worst_of(seen))
+    least = OnVerdict.FLAG if changed else OnVerdict.ACCEPT
+    return IntakeDecision(max((least, *(actions[s] for s in seen)), key=order.index), worst_of(seen))
+
+
+def shows_unsigned_changes(report: Mapping[str, Any]) -> bool:
+    """Whether a document, by its validation report, shows something that was added or changed after signing and that
+    no signature covers. Annotations, filled forms and further signatures are covered by a later signature; a page
+    that was changed under an earlier one is never right."""
+    changes = [each.get("changesAfterSigning") for each in report.get("signatures", ())]
+    if "content" in changes or "not-determined" in changes:
+        return True
+    return bool(changes) and all(change == "annotations-or-form-filling" for change in changes)

@@ -23,7 +23,7 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.database.session import TenantDatabase, Transaction
 from zdda.evidence.batch import EvidenceBatch
 from zdda.evidence.hash_tree import group_digest
-from zdda.ingest.intake_policy import Standing, worst_of
+from zdda.ingest.intake_policy import Standing, decide, shows_unsigned_changes, worst_of
 from zdda.ingest.objects import stored_object
 from zdda.ingest.package_view import SealedDeposit, archived_package
 from zdda.ingest.restored_rows import (
@@ -38,6 +38,7 @@ from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import Clock
 from zdda.model.errors import Conflict, IntegrityError, ZddaError
 from zdda.model.objects import ObjectKind, ObjectName
+from zdda.model.retention import IntakePolicy, OnVerdict
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.packaging.amendment import Amendment, ArchivedPackage, SealingStoringEvidence, read_amendment
@@ -271,6 +272,8 @@ class CatalogRebuild:
         told: _Told | None,
     ) -> RestoredDeposit:
         facts, retention = aip.deposit.facts, aip.deposit.facts.retention
+        standings = [Standing(each.facts.verdict) for each in aip.documents]
+        changed = any(shows_unsigned_changes(aip.report(each.facts.number)) for each in aip.documents)
         return RestoredDeposit(
             deposit_id=facts.deposit,
             package_id=facts.package,
@@ -283,7 +286,8 @@ class CatalogRebuild:
             mark=str(retention.mark),
             years=retention.years,
             retain_until=retention.retain_until,
-            worst=worst_of(Standing(each.facts.verdict) for each in aip.documents),
+            worst=worst_of(standings),
+            flagged=decide(standings, IntakePolicy(), changed).action is not OnVerdict.ACCEPT,
             received_at=facts.received_at,
             validated_at=facts.validated_at,
             sealed_at=aip.deposit.sealed_at,

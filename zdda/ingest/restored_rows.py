@@ -26,7 +26,6 @@ from zdda.model.deposit import DepositState
 from zdda.model.submission import DocumentDescription, ExternalId
 
 _TABLES = (deposits, packages, objects, evidence_batches, amendments)
-_UNFLAGGED = ("TOTAL_PASSED", "NO_SIGNATURE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class RestoredDeposit:
     years: int
     retain_until: datetime
     worst: str
+    flagged: bool
     received_at: datetime
     validated_at: datetime
     sealed_at: datetime
@@ -87,7 +87,7 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
     """Writes the deposit, its documents and its history.
 
     What is not in the stores: the request's correlation, the key wrapped for the time on the way (needed no more),
-    names of spool files, leases. ``flagged`` follows the verdict, not the intake policy of that day.
+    names of spool files, leases. ``flagged`` follows verdicts and reports, not the intake policy of that day.
     """
     state = DepositState.ARCHIVED if deposit.archived_at is not None else DepositState.STORED
     values = {name: getattr(deposit, name) for name in RestoredDeposit.__dataclass_fields__ if name != "external_id"}
@@ -100,7 +100,6 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
             attempts=0,
             correlation_id="",
             wrapped_data_key=b"",
-            flagged=deposit.worst not in _UNFLAGGED,
             producer=external.producer if external else None,
             external_id=external.id if external else None,
             **values,

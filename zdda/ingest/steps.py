@@ -19,7 +19,7 @@ from zdda.catalog.packages import insert_object
 from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.database.session import AnyRow
 from zdda.evidence.hash_tree import group_digest
-from zdda.ingest.intake_policy import Standing, decide
+from zdda.ingest.intake_policy import Standing, decide, shows_unsigned_changes
 from zdda.ingest.objects import stored_object
 from zdda.ingest.workshop import Examination, Workshop
 from zdda.model.canonical_json import canonical_json, parse_json
@@ -81,7 +81,11 @@ class DepositSteps:
             )
             for row in documents
         ]
-        decision = decide([Standing(each.verdict) for each in found], retention_class.intake)
+        decision = decide(
+            [Standing(each.verdict) for each in found],
+            retention_class.intake,
+            any(shows_unsigned_changes(each.report) for each in found),
+        )
         unreadable = any(each.unreadable for each in found)
         rejected = unreadable or decision.action is OnVerdict.REJECT
         after = DepositState.REJECTED if rejected else DepositState.VALIDATED

@@ -107,6 +107,15 @@ class Timestamp:
         return self.token is not None and self.token.value_intact and self.imprint_intact
 
 
+class Changes(StrEnum):
+    """What changed in a document after it was signed, as far as its format lets it be told."""
+
+    NOTHING = "nothing"
+    FORMS = "annotations-or-form-filling"
+    CONTENT = "content"
+    NOT_DETERMINED = "not-determined"
+
+
 @dataclass(frozen=True, slots=True)
 class SignedProperties:
     """The signed attributes that a policy asks for (EN 319 122-1)."""
@@ -129,6 +138,7 @@ class Signature:
     ``data_to_be_signed``: the DER of the signed attributes, or None where the value is over the content.
     ``certificates``, ``crls``, ``ocsps``: DER, what the signature itself carries (its timestamps' left out).
     ``covered_until``: bytes of the document under the signature, the gap included; ``document_length``: of all.
+    ``changes``: None for formats in which nothing can change but what is signed.
     """
 
     identifier: str
@@ -153,6 +163,7 @@ class Signature:
     covered_until: int
     document_length: int
     counter_signatures: tuple[Signature, ...] = ()
+    changes: Changes | None = None
 
     @property
     def valid(self) -> bool:

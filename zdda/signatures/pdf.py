@@ -5,6 +5,7 @@ Fills the signature model and does the byte-level cryptography; never judges tru
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import BinaryIO
 
 from zdda.signatures import cms
@@ -63,6 +64,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
                 pdf.findings.append(Finding("timestamp-dictionary-mistyped", Severity.WARNING, detail))
         else:
             signatures.append(_signature(pdf, dictionary, store.certificates))
+    signatures = [replace(item, changes=pdf.changes_after(item.covered_until)) for item in signatures]
     signatures.sort(key=lambda item: item.covered_until)
     timestamps.sort(key=lambda item: item.covered_until)
     if pdf.damage is not None:
@@ -117,7 +119,7 @@ def _signature(pdf: PdfDocument, dictionary: SignatureDictionary, store: tuple[b
         findings.append(Finding("signature-dictionary-broken", Severity.FATAL, dictionary.broken))
     if dictionary.type not in (None, "Sig", "DocTimeStamp"):
         findings.append(Finding("signature-dictionary-mistyped", Severity.WARNING))
-    if end and end < pdf.length and not _only_padding(pdf, end):
+    if end and not pdf.ends_at(end):
         findings.append(Finding("modified-after-signing", Severity.WARNING, f"{pdf.length - end} bytes"))
     if dictionary.sub_filter == PKCS1_FILTER:
         return _pkcs1_signature(pdf, dictionary, signed, findings, end)
@@ -131,11 +133,6 @@ def _signature(pdf: PdfDocument, dictionary: SignatureDictionary, store: tuple[b
     if dictionary.sub_filter not in (CADES_FILTER, *PKCS7_FILTERS):
         findings.append(Finding("sub-filter-unknown", Severity.WARNING))
     return cms_signature(pdf, dictionary, data, signed, store, findings, end)
-
-
-def _only_padding(pdf: PdfDocument, start: int) -> bool:
-    """Line ends, blanks and NULs after the last %%EOF change nothing."""
-    return pdf.length - start <= 4096 and not pdf.read(start, pdf.length).strip(b"\x00\t\n\x0c\r ")
 
 
 def _pkcs1_signature(

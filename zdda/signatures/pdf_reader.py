@@ -15,7 +15,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures.errors import DocumentRefused
-from zdda.signatures.model import Finding, Severity
+from zdda.signatures.model import Changes, Finding, Severity
+from zdda.signatures.pdf_changes import changes_after
 from zdda.signatures.pdf_objects import parse_pdf_date
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -121,6 +122,18 @@ class PdfDocument:
     def read(self, start: int, end: int) -> bytes:
         self.stream.seek(start)
         return self.stream.read(end - start)
+
+    def ends_at(self, end: int) -> bool:
+        """Whether nothing follows; line ends, blanks and NULs after the last %%EOF change nothing."""
+        return self.length - end <= 4096 and not self.read(end, self.length).strip(b"\x00\t\n\x0c\r ")
+
+    def changes_after(self, end: int) -> Changes:
+        """What changed in the document after the revision that ends at ``end`` (bytes) was signed."""
+        if end and self.ends_at(end):
+            return Changes.NOTHING
+        if not end or self._reader is None or self.damage is not None:
+            return Changes.NOT_DETERMINED
+        return changes_after(self._reader, end)
 
     # --- signature fields
 

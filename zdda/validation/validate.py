@@ -238,6 +238,7 @@ def _signature(
             "digest": signature.digest_algorithm,
         },
         "coversWholeDocument": signature.covered_until == signature.document_length,
+        "changesAfterSigning": signature.changes.value if signature.changes is not None else None,
         "modifiedAfterSigning": any(item.code == "modified-after-signing" for item in signature.findings),
         "findings": [
             {"code": item.code, "severity": item.severity.value, "detail": item.detail} for item in signature.findings

@@ -386,6 +386,7 @@ def test_two_signatures_are_judged_each_by_itself() -> None:
     report = judge(both)
     assert verdicts(report) == PASSED * 2
     assert [item["modifiedAfterSigning"] for item in report.signatures] == [True, False]
+    assert [item["changesAfterSigning"] for item in report.signatures] == ["annotations-or-form-filling", "nothing"]
 
 
 def test_an_incremental_update_after_signing_is_noticed() -> None:
@@ -396,6 +397,7 @@ def test_an_incremental_update_after_signing_is_noticed() -> None:
     report = judge(swapped)
     item = report.signatures[0]
     assert item["modifiedAfterSigning"]
+    assert item["changesAfterSigning"] == "content"
     assert not item["coversWholeDocument"]
     assert "modified-after-signing" in codes(report)
 
