@@ -16,6 +16,7 @@ from typing import Any
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.utils import CryptographyDeprecationWarning
 
@@ -45,7 +46,8 @@ VALIDITY_ASSURED_SHORT_TERM = "0.4.0.194121.2.1"
 class Certificate:
     """What the archive asks of a certificate (RFC 5280). ``public_key`` is a key object of ``cryptography``,
     or None where the key's kind is unknown. ``issuer`` and ``subject`` are DER names, ``public_key_info`` is
-    the DER SubjectPublicKeyInfo, ``signature`` the algorithm its issuer signed it with."""
+    the DER SubjectPublicKeyInfo, ``signature`` the algorithm its issuer signed it with; ``key_size``: bits of the
+    modulus or of the curve."""
 
     der: bytes
     sha256: bytes
@@ -65,6 +67,7 @@ class Certificate:
     critical_extensions: frozenset[str]
     extensions: frozenset[str]
     signature: SignatureAlgorithm
+    key_size: int | None = None
 
     @property
     def self_issued(self) -> bool:
@@ -125,7 +128,14 @@ def _load(der: bytes) -> Certificate:
         critical_extensions=frozenset(oid for oid, extension in extensions.items() if extension.critical),
         extensions=frozenset(extensions),
         signature=split_signed(der).algorithm,
+        key_size=_key_size(public_key),
     )
+
+
+def _key_size(public_key: Any) -> int | None:
+    if isinstance(public_key, rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey):
+        return public_key.key_size
+    return None
 
 
 @lru_cache(maxsize=8192)
@@ -193,4 +203,5 @@ def _load_leniently(der: bytes) -> Certificate:
         critical_extensions=frozenset(oid for oid, critical in listed if critical),
         extensions=frozenset(oid for oid, _ in listed),
         signature=split_signed(der).algorithm,
+        key_size=_key_size(public_key),
     )

@@ -119,7 +119,7 @@ def crl_facts(certificate: Certificate, issuer: Certificate, der: bytes, limit: 
         crl.this_update,
         crl.next_update,
         crl.this_update,
-        issuer.der,
+        issuer,
         crl.algorithm,
         tuple(doubts),
     )

@@ -203,7 +203,7 @@ def _single_fact(
         single.this_update,
         single.next_update,
         answer.produced_at,
-        responder.der,
+        responder,
         answer.algorithm,
         tuple(doubts),
     )

@@ -49,7 +49,7 @@ class RevocationData:
 class RevocationFact:
     """What one CRL or OCSP answer, whose signature holds, says of one certificate.
 
-    ``kind``: ``crl`` or ``ocsp``; ``digest``: SHA-256 of its bytes; ``issuer``: DER certificate of who signed
+    ``kind``: ``crl`` or ``ocsp``; ``digest``: SHA-256 of its bytes; ``issuer``: the certificate of who signed
     it; ``doubts``: empty where the fact can be relied on at the moment asked. ``responder_facts`` are about a
     delegated OCSP responder's own certificate.
     """
@@ -62,7 +62,7 @@ class RevocationFact:
     this_update: datetime
     next_update: datetime | None
     produced_at: datetime
-    issuer: bytes
+    issuer: Certificate
     algorithm: SignatureAlgorithm
     doubts: tuple[Doubt, ...] = ()
     responder_facts: tuple[RevocationFact, ...] = ()

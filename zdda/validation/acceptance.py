@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
-
-from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 
 from zdda.crypto.algorithms import AlgorithmCatalogue, AlgorithmVerdict, Reliability
 from zdda.model.clock import format_time
@@ -58,7 +55,7 @@ def accept_signature(
         constraints,
     )
     no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
-    key = signature.signer.public_key if signature.signer is not None else None
+    key = signature.signer.key_size if signature.signer is not None else None
     check_algorithm(checks, policy, catalogue, signature.algorithm, key, moment, no_poe)
     for name in dict.fromkeys(matcher.algorithm for matcher in signature.matchers):
         check_digest(checks, policy, catalogue, name, moment, no_poe)
@@ -76,7 +73,7 @@ def accept_timestamp(
     no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
     token = timestamp.token
     if token is not None:
-        key = certificate.public_key if certificate is not None else None
+        key = certificate.key_size if certificate is not None else None
         check_algorithm(checks, policy, catalogue, token.signature_algorithm, key, moment, no_poe)
         for name in dict.fromkeys((token.digest_algorithm, token.hash_algorithm)):
             check_digest(checks, policy, catalogue, name, moment, no_poe)
@@ -88,14 +85,13 @@ def check_algorithm(
     policy: ValidationPolicy,
     catalogue: AlgorithmCatalogue,
     algorithm: SignatureAlgorithm,
-    public_key: Any,
+    size: int | None,
     moment: datetime,
     otherwise: Conclusion,
     certificate: bytes | None = None,
 ) -> None:
-    """The digest, the mechanism and the key size of one signature value, at ``moment``."""
+    """The digest, the mechanism and the key size (bits) of one signature value, at ``moment``."""
     check_digest(checks, policy, catalogue, algorithm.hash, moment, otherwise, certificate)
-    size = key_size(public_key)
     verdict = catalogue.key_at(algorithm.mechanism, size, moment)
     checks.check(
         "key-reliable",
@@ -137,10 +133,3 @@ def _level(policy: ValidationPolicy, verdict: AlgorithmVerdict) -> Level:
 
 def _against(verdict: AlgorithmVerdict, moment: datetime) -> str:
     return f"{format_time(moment)} before {format_time(verdict.until) if verdict.until else 'no end'}"
-
-
-def key_size(public_key: Any) -> int | None:
-    """Bits of the modulus or of the curve; None for a key of an unknown kind."""
-    if isinstance(public_key, rsa.RSAPublicKey | dsa.DSAPublicKey | ec.EllipticCurvePublicKey):
-        return public_key.key_size
-    return None

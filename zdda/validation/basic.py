@@ -19,7 +19,7 @@ from zdda.validation.building_blocks import (
     verify_timestamp,
 )
 from zdda.validation.constraints import Block, Checks, Failure
-from zdda.validation.evidence_at_hand import EvidenceAtHand
+from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
 from zdda.validation.x509_validation import X509Outcome, validate_certificate
 
@@ -38,7 +38,7 @@ class Basic:
         return self.process.conclusion
 
 
-def validate_basic_signature(signature: Signature, evidence: EvidenceAtHand) -> Basic:
+def validate_basic_signature(signature: Signature, evidence: Evidence) -> Basic:
     """Clause 5.3.4: format, certificate, context, path, cryptography, acceptance, in this order."""
     token = evidence.policy.signature
     moment = evidence.validation_time
@@ -46,7 +46,7 @@ def validate_basic_signature(signature: Signature, evidence: EvidenceAtHand) -> 
     identified = identify_certificate(signature, token)
     context = initialise_context(signature, token)
     found = signature.signer is not None
-    path = evidence.path_of(signature.signer.der) if signature.signer is not None else None
+    path = evidence.path_of(signature.signer) if signature.signer is not None else None
     x509 = validate_certificate(path, evidence.policy, token, evidence.catalogue, moment)
     cryptography = verify_signature(signature)
     acceptance = accept_signature(signature, evidence.policy, token, evidence.catalogue, moment)
@@ -58,14 +58,14 @@ def validate_basic_signature(signature: Signature, evidence: EvidenceAtHand) -> 
     return _conclude("basic-signature-validation", "EN 319 102-1 5.3.4", blocks, order, x509)
 
 
-def validate_timestamp(timestamp: Timestamp, evidence: EvidenceAtHand) -> Basic:
+def validate_timestamp(timestamp: Timestamp, evidence: Evidence) -> Basic:
     """Clause 5.4.4: like a basic signature, over the token and its imprint."""
     token = evidence.policy.timestamp
     moment = evidence.validation_time
-    certificate = authority_of(timestamp)
+    certificate = _authority(timestamp, evidence)
     form = check_timestamp_format(timestamp)
     identified = identify_authority(timestamp, certificate, token)
-    path = evidence.path_of(certificate.der) if certificate is not None else None
+    path = evidence.path_of(certificate) if certificate is not None else None
     x509 = validate_certificate(path, evidence.policy, token, evidence.catalogue, moment)
     cryptography = verify_timestamp(timestamp)
     acceptance = accept_timestamp(timestamp, certificate, evidence.policy, evidence.catalogue, moment)
@@ -83,6 +83,11 @@ def validate_timestamp(timestamp: Timestamp, evidence: EvidenceAtHand) -> Basic:
     order = [form, identified, cryptography, x509.block, acceptance, time]
     blocks = (form, identified, x509.block, cryptography, acceptance, time)
     return _conclude("timestamp-validation", "EN 319 102-1 5.4.4", blocks, order, x509)
+
+
+def _authority(timestamp: Timestamp, evidence: Evidence) -> Certificate | None:
+    named = timestamp.token.signer_certificate if timestamp.token is not None else None
+    return evidence.certificate(named) if named is not None else None
 
 
 def authority_of(timestamp: Timestamp) -> Certificate | None:

@@ -1,18 +1,43 @@
-"""What the core may look at besides the signature itself: anchors, certificates, revocation data, catalogue.
+"""What the core may look at besides the signature itself: paths with their revocation data, policy, catalogue.
 
-Immutable, in memory; nothing is fetched.
+The core asks for facts through ``Evidence`` and parses nothing; ``EvidenceAtHand`` gets them from the bytes that
+the document carries and the caller gave. Immutable, in memory; nothing is fetched.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
+from zdda.signatures.certificates import Certificate, load_certificate
+from zdda.signatures.errors import FormatError
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathResult, RequiredRevocation, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.validation.policy import ValidationPolicy
+
+
+class Evidence(Protocol):
+    """What the core asks. Answers never change within one validation."""
+
+    @property
+    def policy(self) -> ValidationPolicy: ...
+
+    @property
+    def catalogue(self) -> AlgorithmCatalogue: ...
+
+    @property
+    def validation_time(self) -> datetime: ...
+
+    def certificate(self, name: bytes) -> Certificate | None:
+        """The certificate that a token names (its DER, where there are bytes); None where it cannot be read."""
+        ...
+
+    def path_of(self, certificate: Certificate) -> PathResult:
+        """The best path at the validation time. Whether revocation data suffice is judged by the core."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,10 +54,15 @@ class EvidenceAtHand:
     embedded: RevocationData = field(default_factory=RevocationData)
     latest_revocation: datetime | None = None
 
-    def path_of(self, certificate: bytes) -> PathResult:
-        """The best path at the validation time. Whether revocation data suffice is judged by the core."""
+    def certificate(self, name: bytes) -> Certificate | None:
+        try:
+            return load_certificate(name)
+        except FormatError:
+            return None
+
+    def path_of(self, certificate: Certificate) -> PathResult:
         return validate_path(
-            certificate,
+            certificate.der,
             self.certificates,
             self.anchors,
             self.validation_time,

@@ -12,13 +12,12 @@ from datetime import datetime
 
 from zdda.model.clock import format_time
 from zdda.model.proof_of_existence import ProofOfExistence, ProofsOfExistence
-from zdda.signatures.certificates import load_certificate
 from zdda.signatures.model import Signature, Timestamp, TimestampType
 from zdda.trust.paths import PathCertificate
 from zdda.validation.acceptance import accept_signature, check_algorithm
 from zdda.validation.basic import Basic
 from zdda.validation.constraints import Block, Checks, Failure, Level
-from zdda.validation.evidence_at_hand import EvidenceAtHand
+from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
 from zdda.validation.x509_validation import validate_certificate
 
@@ -83,7 +82,7 @@ def validate_with_time(
     signature_digest: bytes,
     basic: Basic,
     timestamps: Iterable[tuple[Timestamp, Conclusion]],
-    evidence: EvidenceAtHand,
+    evidence: Evidence,
 ) -> WithTime:
     checks = Checks("validation-with-time", CLAUSE)
     proofs = ProofsOfExistence(evidence.validation_time)
@@ -120,7 +119,7 @@ def _may_continue(failure: Failure) -> bool:
     return failure.conclusion.indication is Indication.INDETERMINATE and failure.conclusion.subindication in _CONTINUE
 
 
-def _cure(checks: Checks, signature: Signature, basic: Basic, evidence: EvidenceAtHand, best: datetime) -> None:
+def _cure(checks: Checks, signature: Signature, basic: Basic, evidence: Evidence, best: datetime) -> None:
     """Step 4, for each failure in turn."""
     chain = {member.certificate.sha256: member for member in basic.x509.chain}
     if signature.signer is not None:
@@ -156,7 +155,7 @@ def _before_revocation(
     checks: Checks,
     failure: Failure,
     member: PathCertificate | None,
-    evidence: EvidenceAtHand,
+    evidence: Evidence,
     best: datetime,
 ) -> None:
     """4 a: the signature existed before the revocation (of the signer or of a CA)."""
@@ -183,10 +182,10 @@ def _within_validity(checks: Checks, failure: Failure, member: PathCertificate |
     )
 
 
-def _issuer_then(checks: Checks, failure: Failure, basic: Basic, best: datetime, evidence: EvidenceAtHand) -> None:
+def _issuer_then(checks: Checks, failure: Failure, basic: Basic, best: datetime, evidence: Evidence) -> None:
     """4 c: the issuer of the revocation data was valid at the best signature time."""
     issuers = [
-        load_certificate(fact.issuer)
+        fact.issuer
         for member in basic.x509.chain
         for fact in (member.decisive(evidence.validation_time),)
         if fact is not None
@@ -201,7 +200,7 @@ def _issuer_then(checks: Checks, failure: Failure, basic: Basic, best: datetime,
     )
 
 
-def _algorithms_then(signature: Signature, basic: Basic, evidence: EvidenceAtHand, best: datetime) -> bool:
+def _algorithms_then(signature: Signature, basic: Basic, evidence: Evidence, best: datetime) -> bool:
     """4 d: every algorithm concerned was reliable when the signature is known to have existed.
 
     Certificates of the path existed when the signature over them did; revocation data may be younger, and
@@ -221,7 +220,7 @@ def _crypto(failures: Iterable[Failure]) -> bool:
     )
 
 
-def _revocation_crypto(basic: Basic, evidence: EvidenceAtHand) -> bool:
+def _revocation_crypto(basic: Basic, evidence: Evidence) -> bool:
     checks = Checks("revocation-data", CLAUSE)
     for member in basic.x509.chain:
         fact = member.decisive(evidence.validation_time)
@@ -231,7 +230,7 @@ def _revocation_crypto(basic: Basic, evidence: EvidenceAtHand) -> bool:
                 evidence.policy,
                 evidence.catalogue,
                 fact.algorithm,
-                load_certificate(fact.issuer).public_key,
+                fact.issuer.key_size,
                 evidence.validation_time,
                 failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE),
             )

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
-from zdda.signatures.certificates import Certificate, load_certificate
+from zdda.signatures.certificates import Certificate
 from zdda.trust.paths import PathCertificate, PathResult, PathStatus
 from zdda.trust.revocation import CertificateStatus, Doubt, RevocationFact
 from zdda.validation.acceptance import check_algorithm
@@ -81,10 +81,9 @@ def _judge(
     fact = _revocation(checks, path, index, member, rules, moment)
     if fact is not None:
         _freshness(checks, fact, rules, moment)
-        issuer = load_certificate(fact.issuer)
         no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
         check_algorithm(
-            checks, policy, catalogue, fact.algorithm, issuer.public_key, moment, no_poe, certificate.sha256
+            checks, policy, catalogue, fact.algorithm, fact.issuer.key_size, moment, no_poe, certificate.sha256
         )
     issuer = path.members[index + 1].certificate
     check_algorithm(
@@ -92,7 +91,7 @@ def _judge(
         policy,
         catalogue,
         certificate.signature,
-        issuer.public_key,
+        issuer.key_size,
         moment,
         indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE),
         certificate.sha256,
@@ -100,11 +99,11 @@ def _judge(
     _validity(checks, path, member, fact, token, moment)
     if fact is not None and member.valid_at(moment):
         out_of_bounds = indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE)
-        issuer = load_certificate(fact.issuer)
+        issuer = fact.issuer
         anchor = path.members[-1].certificate
         checks.check(
             "revocation-issuer-in-validity-period",
-            issuer.der == anchor.der or issuer.not_before <= moment <= issuer.not_after,
+            issuer.sha256 == anchor.sha256 or issuer.not_before <= moment <= issuer.not_after,
             rules.revocation_issuer_valid,
             out_of_bounds,
             checked=format_time(issuer.not_after),
@@ -235,7 +234,7 @@ def _supported(path: PathResult, fact: RevocationFact, moment: datetime) -> bool
     no check (a doubt says otherwise); that of a CA of the path with a good status of its own, or revoked only
     after it issued the data (its revocation is a failure of its own, REVOKED_CA_NO_POE)."""
     for position, member in enumerate(path.members):
-        if member.certificate.der != fact.issuer:
+        if member.certificate.sha256 != fact.issuer.sha256:
             continue
         if position == len(path.members) - 1:
             return True
@@ -303,6 +302,6 @@ def _known_not_revoked(
         return False
     if not token.expired_needs_valid_revocation_issuer:
         return True
-    issuer = load_certificate(fact.issuer)
+    issuer = fact.issuer
     anchor = path.members[-1].certificate
-    return issuer.der == anchor.der or issuer.not_before <= moment <= issuer.not_after
+    return issuer.sha256 == anchor.sha256 or issuer.not_before <= moment <= issuer.not_after
