@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -31,6 +31,11 @@ class ProofsOfExistence:
 
     def with_proof(self, digest: bytes, proof: ProofOfExistence) -> ProofsOfExistence:
         """A set that also holds ``proof``, unless an earlier one is known."""
-        if self.of(digest).time <= proof.time:
+        return self.with_proofs((digest,), proof)
+
+    def with_proofs(self, digests: Iterable[bytes], proof: ProofOfExistence) -> ProofsOfExistence:
+        """The same for many objects that one token or record proves."""
+        added = {digest: proof for digest in digests if proof.time < self.of(digest).time}
+        if not added:
             return self
-        return ProofsOfExistence(self.validation_time, MappingProxyType({**self.proofs, digest: proof}))
+        return ProofsOfExistence(self.validation_time, MappingProxyType({**self.proofs, **added}))

@@ -206,6 +206,12 @@ def _content(encapsulated: Any) -> bytes | None:
     return bytes(content.dump())
 
 
+def values_of_attribute(name: str, value: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """(certificates, CRLs, OCSP responses) in a value of revocation-values or of Adobe's archival attribute."""
+    del name
+    return [], *_revocation_values(value)
+
+
 def _revocation_choices(value: Any) -> tuple[list[bytes], list[bytes]]:
     """RevocationInfoChoices (RFC 5652 clause 10.2.1; OCSP after RFC 5940)."""
     crls: list[bytes] = []

@@ -70,7 +70,7 @@ def cms_signature(
         matchers, properties = (), SignedProperties()
     identifier = identifier_of(pdf, dictionary)
     place = identifier.encode("ascii")
-    itself = (bytes.fromhex(identifier),)
+    itself = (bytes.fromhex(identifier), *_signed_revocation(signer))
     timestamps = [
         embedded_timestamp(value, TimestampType.SIGNATURE, signer.signature, b"value" + place, itself)
         for value in signer.unsigned_values(cms.SIGNATURE_TIMESTAMP)
@@ -137,6 +137,19 @@ def _verify(
         except FormatError:
             continue
     return (found[0] if found else None), False
+
+
+def _signed_revocation(signer: cms.Signer) -> tuple[bytes, ...]:
+    """SHA-256 of the revocation data in Adobe's signed attribute: what is signed existed when the signature did."""
+    found: list[bytes] = []
+    for name, values in signer.signed:
+        for value in values if name == cms.ADOBE_REVOCATION else ():
+            try:
+                certificates, crls, ocsps = cms.values_of_attribute(name, value)
+            except (FormatError, ValueError, TypeError, KeyError):
+                continue
+            found += [hashlib.sha256(item).digest() for item in (*certificates, *crls, *ocsps)]
+    return tuple(found)
 
 
 def _holds(

@@ -68,12 +68,14 @@ class RequiredRevocation(StrEnum):
 @dataclass(frozen=True, slots=True, eq=False)
 class PathCertificate:
     """One certificate of a path; ``revocation`` is empty for the anchor. ``revocation_exempt``: the
-    certificate itself says that none is issued (noRevAvail, ETSI validity-assured short term)."""
+    certificate itself says that none is issued (noRevAvail, ETSI validity-assured short term). ``trusted_until``,
+    of an anchor: the day its trust ended (a service withdrawn from a trusted list), None while it lasts."""
 
     certificate: Certificate
     is_anchor: bool
     revocation: tuple[RevocationFact, ...]
     revocation_exempt: bool
+    trusted_until: datetime | None = None
 
     def valid_at(self, moment: datetime) -> bool:
         return self.certificate.not_before <= moment <= self.certificate.not_after

@@ -51,7 +51,7 @@ class RevocationFact:
 
     ``kind``: ``crl`` or ``ocsp``; ``digest``: SHA-256 of its bytes; ``issuer``: the certificate of who signed
     it; ``doubts``: empty where the fact can be relied on at the moment asked. ``responder_facts`` are about a
-    delegated OCSP responder's own certificate.
+    delegated OCSP responder's own certificate. ``issuer_is_anchor``: the issuer is trusted by itself.
     """
 
     kind: str
@@ -66,6 +66,7 @@ class RevocationFact:
     algorithm: SignatureAlgorithm
     doubts: tuple[Doubt, ...] = ()
     responder_facts: tuple[RevocationFact, ...] = ()
+    issuer_is_anchor: bool = False
 
     @property
     def reliable(self) -> bool:

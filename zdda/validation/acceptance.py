@@ -14,6 +14,7 @@ from zdda.validation.indications import Conclusion, SubIndication, indeterminate
 from zdda.validation.policy import TokenPolicy, ValidationPolicy
 
 CLAUSE = "EN 319 102-1 5.2.8"
+ACCEPTANCE = "signature-acceptance"
 
 
 def accept_signature(
@@ -24,7 +25,7 @@ def accept_signature(
     moment: datetime,
 ) -> Block:
     """``moment``: the validation time, or in clause 5.5 the best signature time."""
-    checks = Checks("signature-acceptance", CLAUSE)
+    checks = Checks(ACCEPTANCE, CLAUSE)
     constraints = indeterminate(SubIndication.SIG_CONSTRAINTS_FAILURE)
     properties = signature.properties
     if properties.algorithm_protection != "absent":
@@ -69,7 +70,7 @@ def accept_timestamp(
     catalogue: AlgorithmCatalogue,
     moment: datetime,
 ) -> Block:
-    checks = Checks("signature-acceptance", CLAUSE)
+    checks = Checks(ACCEPTANCE, CLAUSE)
     no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
     token = timestamp.token
     if token is not None:

@@ -95,15 +95,20 @@ def initialise_context(signature: Signature, token: TokenPolicy) -> Block:
     return checks.block()
 
 
-def verify_signature(signature: Signature) -> Block:
+MANIFEST_ENTRY = "MANIFEST_ENTRY"
+
+
+def verify_signature(signature: Signature, token: TokenPolicy) -> Block:
     """5.2.7 cryptographic verification: first the references, then the value."""
     checks = Checks("cryptographic-verification", "EN 319 102-1 5.2.7")
     matchers = signature.matchers
-    checks.check(
-        "signed-data-found",
-        bool(matchers) and all(matcher.found for matcher in matchers),
-        otherwise=indeterminate(SubIndication.SIGNED_DATA_NOT_FOUND),
-    )
+    direct = [matcher for matcher in matchers if matcher.type != MANIFEST_ENTRY]
+    not_found = indeterminate(SubIndication.SIGNED_DATA_NOT_FOUND)
+    checks.check("signed-data-found", bool(direct) and all(matcher.found for matcher in direct), otherwise=not_found)
+    if len(direct) < len(matchers):
+        # The signature is over the manifest; what it lists is checked by digest where it is at hand.
+        missing = sum(not matcher.found for matcher in matchers) - sum(not matcher.found for matcher in direct)
+        checks.check("manifest-entries-found", not missing, token.manifest_entries_found, not_found, missing or "")
     checks.check(
         "signed-data-intact",
         all(matcher.intact for matcher in matchers if matcher.found and matcher.type != "SIGNED_VALUE"),

@@ -123,6 +123,18 @@ class Checks:
     def note(self, id: str, checked: object = "", against: object = "") -> None:
         self._constraints.append(Constraint(id, self.clause, Status.INFORMATION, str(checked), str(against)))
 
+    def include(self, block: Block, otherwise: Conclusion | None = None) -> bool:
+        """Takes over the records of a block that this one consists of; returns whether it passed. ``otherwise``:
+        what it means here that it did not, by default what it came to itself."""
+        self._constraints.extend(block.constraints)
+        return self.check(
+            "block-conclusive",
+            block.conclusion.indication is Indication.PASSED,
+            otherwise=block.conclusion if otherwise is None else otherwise,
+            checked=block.name,
+            against=str(block.conclusion.subindication or ""),
+        )
+
     @property
     def failed(self) -> bool:
         return bool(self._failures)

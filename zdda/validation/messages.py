@@ -243,7 +243,31 @@ MESSAGES: dict[str, Texts] = {
         "Časové razítko není pozdější než čas ověření",
         "Časové razítko je pozdější než čas ověření",
     ),
+    "manifest-entries-found": Texts(
+        "Everything that the signed manifest lists was found",
+        "Not everything that the signed manifest lists was found",
+        "Vše, co uvádí podepsaný seznam, bylo nalezeno",
+        "Něco z toho, co uvádí podepsaný seznam, nebylo nalezeno",
+    ),
     # 5.3, 5.5, 5.6
+    "content-timestamp-before-revocation": Texts(
+        "The content timestamp is before the revocation of the signing certificate",
+        "The content timestamp is after the revocation of the signing certificate: so is the signature",
+        "Časové razítko obsahu je před zneplatněním podpisového certifikátu",
+        "Časové razítko obsahu je po zneplatnění podpisového certifikátu: podpis tedy také",
+    ),
+    "content-timestamp-before-expiry": Texts(
+        "The content timestamp is before the expiry of the signing certificate",
+        "The content timestamp is after the expiry of the signing certificate: so is the signature",
+        "Časové razítko obsahu je před vypršením podpisového certifikátu",
+        "Časové razítko obsahu je po vypršení podpisového certifikátu: podpis tedy také",
+    ),
+    "content-timestamp-before-algorithm-end": Texts(
+        "The content timestamp is from a time when the algorithms were reliable",
+        "The content timestamp is from a time when an algorithm was reliable no more: so is the signature",
+        "Časové razítko obsahu je z doby, kdy byly algoritmy spolehlivé",
+        "Časové razítko obsahu je z doby, kdy už některý algoritmus spolehlivý nebyl: podpis tedy také",
+    ),
     "block-conclusive": Texts(
         "The building block passed",
         "The building block did not pass",
@@ -287,10 +311,46 @@ MESSAGES: dict[str, Texts] = {
         "Nejlepší čas podpisu není před zneplatněním",
     ),
     "archival-validation-not-needed": Texts(
-        "Validation with archival data is not needed or not made: the result with time stands",
-        "Validation with archival data was not made: the result with time stands",
-        "Ověření s archivními údaji není třeba nebo se neprovádí: platí výsledek s časem",
-        "Ověření s archivními údaji se neprovedlo: platí výsledek s časem",
+        "Past signature validation is not needed: the result stands",
+        "Past signature validation is not needed: the result stands",
+        "Ověření podpisu v minulosti není třeba: výsledek platí",
+        "Ověření podpisu v minulosti není třeba: výsledek platí",
+    ),
+    "archival-validation-cannot-cure": Texts(
+        "No proof of existence can change this result: it stands",
+        "No proof of existence can change this result: it stands",
+        "Tento výsledek nemůže žádný důkaz existence změnit: platí",
+        "Tento výsledek nemůže žádný důkaz existence změnit: platí",
+    ),
+    "validity-periods-intersect": Texts(
+        "There was a time when every certificate of the path was in its validity period",
+        "There was no time when every certificate of the path was in its validity period",
+        "Byl čas, kdy byly všechny certifikáty cesty v době platnosti",
+        "Nebyl čas, kdy by byly všechny certifikáty cesty v době platnosti",
+    ),
+    "revocation-data-proven": Texts(
+        "Revocation data about the certificate are proven to have existed before the control time",
+        "No revocation data about the certificate are proven to have existed before the control time",
+        "Existence údajů o zneplatnění certifikátu před kontrolním časem je doložena",
+        "Existence údajů o zneplatnění certifikátu před kontrolním časem není doložena",
+    ),
+    "control-time": Texts(
+        "The last time at which the whole path could be relied upon",
+        "The last time at which the whole path could be relied upon",
+        "Poslední čas, v němž se dalo spolehnout na celou cestu",
+        "Poslední čas, v němž se dalo spolehnout na celou cestu",
+    ),
+    "existence-proven-before-control-time": Texts(
+        "The signature is proven to have existed before the control time",
+        "The signature is not proven to have existed before the control time",
+        "Existence podpisu před kontrolním časem je doložena",
+        "Existence podpisu před kontrolním časem není doložena",
+    ),
+    "trust-anchor-in-force": Texts(
+        "The trust in the trust anchor has not ended",
+        "The trust in the trust anchor has ended",
+        "Důvěra v kotvu důvěry trvá",
+        "Důvěra v kotvu důvěry skončila",
     ),
 }
 

@@ -76,6 +76,7 @@ class TokenPolicy:
     signing_time_present: Level = Level.FAIL
     signing_time_in_certificate_validity: Level = Level.FAIL
     message_digest_present: Level = Level.FAIL
+    manifest_entries_found: Level = Level.WARN
     modified_after_signing: Level = Level.WARN
     expired_needs_valid_revocation_issuer: bool = True
 

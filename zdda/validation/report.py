@@ -11,7 +11,7 @@ from zdda.model.errors import InvalidInput
 from zdda.validation.indications import Indication
 
 FORMAT = "zdda-validation-report/1"
-ENGINE = "zdda-en319102/1"
+ENGINE = "zdda-en319102/2"
 _WORST = (Indication.TOTAL_FAILED, Indication.INDETERMINATE, Indication.TOTAL_PASSED)
 
 

@@ -12,21 +12,19 @@ from zdda.model.clock import format_time
 from zdda.model.errors import IntegrityError, Unavailable
 from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.identification import IdentifiedFormat, identify
-from zdda.signatures.model import Signature, SignedDocument, Timestamp
+from zdda.signatures.model import SignedDocument, Timestamp
 from zdda.signatures.pdf import read_pdf
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
-from zdda.validation.archival import validate_archival
-from zdda.validation.basic import Basic, authority_of, validate_basic_signature, validate_timestamp
-from zdda.validation.constraints import Block
+from zdda.validation.basic import Basic, authority_of
 from zdda.validation.evidence_at_hand import EvidenceAtHand
-from zdda.validation.indications import Conclusion, total
+from zdda.validation.indications import Conclusion
 from zdda.validation.levels import format_of
 from zdda.validation.messages import NOT_VALIDATED
 from zdda.validation.policy import ValidationPolicy
+from zdda.validation.processes import JudgedSignature, JudgedTimestamp, judge
 from zdda.validation.report import ENGINE, FORMAT, ValidationDatum, ValidationReport
 from zdda.validation.unsupported import may_be_signed
-from zdda.validation.with_time import WithTime, validate_with_time
 
 _WINDOW = 64 * 1024
 _DEFAULT_POLICY = ValidationPolicy()
@@ -153,16 +151,11 @@ def _report(
     catalogue: AlgorithmCatalogue,
 ) -> ValidationReport:
     evidence = _evidence(signed, anchors, policy, revocation, at, catalogue)
-    judged: dict[str, tuple[Timestamp, Basic]] = {}
-    for timestamp in _timestamps(signed):
-        if timestamp.identifier not in judged:
-            judged[timestamp.identifier] = (timestamp, validate_timestamp(timestamp, evidence))
-    basics = [validate_basic_signature(item, evidence) for item in signed.signatures]
-    signatures = [
-        _signature(item, basic, signed, evidence, judged) for item, basic in zip(signed.signatures, basics, strict=True)
-    ]
-    listed = [_timestamp(item, judged[item.identifier][1]) for item in _timestamps(signed)]
-    data = _validation_data(signed, evidence, [*basics, *(basic for _, basic in judged.values())])
+    judged = judge(signed.signatures, _timestamps(signed), evidence)
+    signatures = [_signature(item, signed, evidence) for item in judged.signatures]
+    listed = [_timestamp(judged.timestamps[item.identifier]) for item in _timestamps(signed)]
+    basics = [*(item.basic for item in judged.signatures), *(item.basic for item in judged.timestamps.values())]
+    data = _validation_data(signed, evidence, basics)
     return ValidationReport(
         {
             **header,
@@ -208,29 +201,17 @@ def _evidence(
     return EvidenceAtHand(anchors, tuple(certificates), data + revocation, policy, at, catalogue, data)
 
 
-def _signature(
-    signature: Signature,
-    basic: Basic,
-    signed: SignedDocument,
-    evidence: EvidenceAtHand,
-    judged: dict[str, tuple[Timestamp, Basic]],
-) -> dict[str, Any]:
-    stamps = [
-        (timestamp, judged[timestamp.identifier][1].conclusion)
-        for timestamp in (*signature.timestamps, *signed.document_timestamps)
-    ]
-    with_time = validate_with_time(signature, bytes.fromhex(signature.identifier), basic, stamps, evidence)
-    archival = validate_archival(with_time)
-    conclusion = total(archival.conclusion)
+def _signature(judged: JudgedSignature, signed: SignedDocument, evidence: EvidenceAtHand) -> dict[str, Any]:
+    signature, basic = judged.signature, judged.basic
     return {
         "identifier": signature.identifier,
         "format": format_of(signature, signed, evidence),
         "counter": signature.counter,
         "intact": signature.value_intact,
         "valid": signature.valid,
-        **_conclusion(conclusion),
+        **_conclusion(judged.conclusion),
         "claimedSigningTime": _time(signature.claimed_signing_time),
-        "bestSignatureTime": format_time(with_time.best_signature_time),
+        "bestSignatureTime": format_time(judged.archival.best_signature_time),
         "signingCertificate": signature.signer.sha256.hex() if signature.signer is not None else None,
         "signatureAlgorithm": {
             "mechanism": signature.algorithm.mechanism,
@@ -245,12 +226,17 @@ def _signature(
         ],
         "timestamps": [timestamp.identifier for timestamp in signature.timestamps],
         **_path(basic),
-        "processes": _processes(basic, with_time, archival),
+        "processes": [
+            block.as_json()
+            for block in (basic.process, judged.with_time.process, judged.archival.past, judged.archival.process)
+            if block is not None
+        ],
         "buildingBlocks": [block.as_json() for block in basic.blocks],
     }
 
 
-def _timestamp(timestamp: Timestamp, basic: Basic) -> dict[str, Any]:
+def _timestamp(judged: JudgedTimestamp) -> dict[str, Any]:
+    timestamp, basic = judged.timestamp, judged.basic
     token = timestamp.token
     authority = authority_of(timestamp)
     return {
@@ -260,12 +246,16 @@ def _timestamp(timestamp: Timestamp, basic: Basic) -> dict[str, Any]:
         "imprintIntact": timestamp.imprint_intact,
         "signatureValid": timestamp.signature_valid,
         "time": _time(token.gen_time) if token is not None else None,
-        **_conclusion(basic.conclusion),
+        **_conclusion(judged.conclusion),
         "signingCertificate": authority.sha256.hex() if authority is not None else None,
         "policy": token.policy if token is not None else None,
         "coversUntil": timestamp.covered_until,
         **_path(basic),
-        "processes": [basic.process.as_json()],
+        "processes": [
+            block.as_json()
+            for block in (basic.process, judged.archival.past, judged.archival.process)
+            if block is not None
+        ],
         "buildingBlocks": [block.as_json() for block in basic.blocks],
     }
 
@@ -277,10 +267,6 @@ def _path(basic: Basic) -> dict[str, Any]:
         "pathStatus": path.status.value if path is not None else None,
         "revocationData": [digest.hex() for digest in path.used_revocation] if path is not None else [],
     }
-
-
-def _processes(basic: Basic, with_time: WithTime, archival: Block) -> list[dict[str, object]]:
-    return [basic.process.as_json(), with_time.process.as_json(), archival.as_json()]
 
 
 def _conclusion(conclusion: Conclusion) -> dict[str, Any]:

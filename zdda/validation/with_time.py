@@ -14,12 +14,12 @@ from zdda.model.clock import format_time
 from zdda.model.proof_of_existence import ProofOfExistence, ProofsOfExistence
 from zdda.signatures.model import Signature, Timestamp, TimestampType
 from zdda.trust.paths import PathCertificate
-from zdda.validation.acceptance import accept_signature, check_algorithm
+from zdda.validation.acceptance import ACCEPTANCE, accept_signature, check_algorithm
 from zdda.validation.basic import Basic
 from zdda.validation.constraints import Block, Checks, Failure, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
-from zdda.validation.x509_validation import validate_certificate
+from zdda.validation.x509_validation import REVOCATION_ISSUER, validate_certificate
 
 CLAUSE = "EN 319 102-1 5.5.4"
 _CONTINUE = frozenset(
@@ -31,8 +31,13 @@ _CONTINUE = frozenset(
         SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE,
         SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,
         SubIndication.TRY_LATER,
+        SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE,
     }
 )
+
+
+# Archive timestamps are of clause 5.6.
+_OF_SIGNATURES = (TimestampType.SIGNATURE, TimestampType.DOCUMENT)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +50,15 @@ class WithTime:
 
 
 def prove_existence(
-    signature_digest: bytes,
     signature: Signature,
     timestamps: Iterable[tuple[Timestamp, Conclusion]],
     proofs: ProofsOfExistence,
     checks: Checks,
 ) -> ProofsOfExistence:
     """Step 2: the earliest timestamp that passed; one that did not is left out, with a record."""
+    name = bytes.fromhex(signature.identifier)
     for timestamp, conclusion in timestamps:
-        if timestamp.type is TimestampType.CONTENT or not _covers(timestamp, signature):
+        if timestamp.type not in _OF_SIGNATURES or name not in timestamp.covers:
             continue
         passed = conclusion.indication is Indication.PASSED
         token = timestamp.token
@@ -65,21 +70,12 @@ def prove_existence(
             against=format_time(token.gen_time) if token is not None else "",
         )
         if passed and token is not None:
-            proof = ProofOfExistence(token.gen_time, timestamp.identifier)
-            proofs = proofs.with_proof(signature_digest, proof)
+            proofs = proofs.with_proof(name, ProofOfExistence(token.gen_time, timestamp.identifier))
     return proofs
-
-
-def _covers(timestamp: Timestamp, signature: Signature) -> bool:
-    """A signature timestamp stands in its signature; a document timestamp covers what lies before it."""
-    if timestamp.type is TimestampType.SIGNATURE:
-        return timestamp in signature.timestamps
-    return 0 < signature.covered_until < timestamp.covered_until
 
 
 def validate_with_time(
     signature: Signature,
-    signature_digest: bytes,
     basic: Basic,
     timestamps: Iterable[tuple[Timestamp, Conclusion]],
     evidence: Evidence,
@@ -88,59 +84,66 @@ def validate_with_time(
     proofs = ProofsOfExistence(evidence.validation_time)
     conclusive = basic.conclusion.indication is Indication.PASSED
     # Step 1: any other result of basic validation stands, whatever the time.
-    continuing = conclusive or (bool(basic.failures) and all(_may_continue(item) for item in basic.failures))
-    outside = next((item for item in basic.failures if not _may_continue(item)), None)
+    continuing = conclusive or _may_continue(basic.conclusion)
     checks.check(
         "basic-validation-acceptable",
         continuing,
-        otherwise=basic.conclusion if outside is None else outside.conclusion,
+        otherwise=basic.conclusion,
         checked=str(basic.conclusion.subindication or ""),
     )
     if continuing:
-        proofs = prove_existence(signature_digest, signature, timestamps, proofs, checks)
-    best = proofs.of(signature_digest)
+        proofs = prove_existence(signature, timestamps, proofs, checks)
+    best = proofs.of(bytes.fromhex(signature.identifier))
     checks.note("best-signature-time", format_time(best.time), best.source)
     if continuing and not conclusive:
-        _cure(checks, signature, basic, evidence, best.time)
-    if not checks.failed:
+        _cure(checks, signature, basic, evidence, best.time, proofs)
+    if continuing:
         acceptance = accept_signature(
             signature, evidence.policy, evidence.policy.signature, evidence.catalogue, best.time
         )
-        checks.check(
-            "block-conclusive",
-            acceptance.conclusion.indication is Indication.PASSED,
-            otherwise=acceptance.conclusion,
-            checked=acceptance.name,
-        )
+        checks.include(acceptance)
     return WithTime(checks.block(), best.time, proofs)
 
 
-def _may_continue(failure: Failure) -> bool:
-    return failure.conclusion.indication is Indication.INDETERMINATE and failure.conclusion.subindication in _CONTINUE
+def _may_continue(conclusion: Conclusion) -> bool:
+    return conclusion.indication is Indication.INDETERMINATE and conclusion.subindication in _CONTINUE
 
 
-def _cure(checks: Checks, signature: Signature, basic: Basic, evidence: Evidence, best: datetime) -> None:
-    """Step 4, for each failure in turn."""
+def _cure(
+    checks: Checks,
+    signature: Signature,
+    basic: Basic,
+    evidence: Evidence,
+    best: datetime,
+    proofs: ProofsOfExistence,
+) -> None:
+    """Step 4, for each failure in turn. What no time can cure fails here too, after the others; acceptance is made
+    anew at the best signature time."""
     chain = {member.certificate.sha256: member for member in basic.x509.chain}
-    if signature.signer is not None:
-        # Step 4 b i: whatever else was wrong, a signature from before its certificate is none.
-        checks.check(
-            "best-signature-time-after-issuance",
-            best >= signature.signer.not_before,
-            otherwise=failed(SubIndication.NOT_YET_VALID),
-            checked=format_time(best),
-            against=format_time(signature.signer.not_before),
-        )
     reliable = _algorithms_then(signature, basic, evidence, best)
-    for failure in basic.failures:
+    anew = next((block.failures for block in basic.blocks if block.name == ACCEPTANCE), ())
+    for failure in sorted(basic.failures, key=lambda item: not _may_continue(item.conclusion)):
         member = chain.get(failure.certificate or b"")
         sub = failure.conclusion.subindication
-        if sub in (SubIndication.REVOKED_NO_POE, SubIndication.REVOKED_CA_NO_POE, SubIndication.TRY_LATER):
+        if failure.constraint == REVOCATION_ISSUER:
+            _told_in_time(checks, failure, member, evidence, proofs)
+        elif failure in anew:
+            continue
+        elif not _may_continue(failure.conclusion):
+            checks.check("basic-validation-acceptable", False, otherwise=failure.conclusion, checked=failure.constraint)
+        elif sub in (SubIndication.REVOKED_NO_POE, SubIndication.REVOKED_CA_NO_POE, SubIndication.TRY_LATER):
             _before_revocation(checks, failure, member, evidence, best)
         elif sub in (SubIndication.OUT_OF_BOUNDS_NO_POE, SubIndication.OUT_OF_BOUNDS_NOT_REVOKED):
             _within_validity(checks, failure, member, best)
-        elif sub is SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE:
-            _issuer_then(checks, failure, basic, best, evidence)
+        elif sub is SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE:
+            until = basic.x509.chain[-1].trusted_until if basic.x509.chain else None
+            checks.check(
+                "trust-anchor-in-force",
+                until is not None and best < until,
+                otherwise=failure.conclusion,
+                checked=format_time(until) if until is not None else "",
+                against=format_time(best),
+            )
         else:
             checks.check(
                 "block-conclusive",
@@ -149,6 +152,15 @@ def _cure(checks: Checks, signature: Signature, basic: Basic, evidence: Evidence
                 checked=failure.constraint,
                 against=format_time(best),
             )
+    if signature.signer is not None:
+        # Step 4 b: whatever else was wrong, a signature from before its certificate is none.
+        checks.check(
+            "best-signature-time-after-issuance",
+            best >= signature.signer.not_before,
+            otherwise=failed(SubIndication.NOT_YET_VALID),
+            checked=format_time(best),
+            against=format_time(signature.signer.not_before),
+        )
 
 
 def _before_revocation(
@@ -173,30 +185,33 @@ def _before_revocation(
 def _within_validity(checks: Checks, failure: Failure, member: PathCertificate | None, best: datetime) -> None:
     """4 b: the signature existed within the validity of the certificate that is out of bounds now."""
     certificate = member.certificate if member is not None else None
+    if certificate is not None and best < certificate.not_before:
+        return  # said of the signer's certificate below, and then it is a failure
     checks.check(
         "best-signature-time-before-expiry",
-        certificate is not None and certificate.not_before <= best <= certificate.not_after,
+        certificate is not None and best <= certificate.not_after,
         otherwise=failure.conclusion,
         checked=format_time(best),
         against=format_time(certificate.not_after) if certificate is not None else "",
     )
 
 
-def _issuer_then(checks: Checks, failure: Failure, basic: Basic, best: datetime, evidence: Evidence) -> None:
-    """4 c: the issuer of the revocation data was valid at the best signature time."""
-    issuers = [
-        fact.issuer
-        for member in basic.x509.chain
-        for fact in (member.decisive(evidence.validation_time),)
-        if fact is not None
-    ]
-    issuer = next((item for item in issuers if item.sha256 == failure.certificate), None)
+def _told_in_time(
+    checks: Checks,
+    failure: Failure,
+    member: PathCertificate | None,
+    evidence: Evidence,
+    proofs: ProofsOfExistence,
+) -> None:
+    """4 c: the revocation data are known to have existed while their issuer was valid. When the signature existed says
+    nothing of it: an expired responder's key may make an old answer at any time."""
+    fact = member.decisive(evidence.validation_time) if member is not None else None
     checks.check(
-        "revocation-issuer-in-validity-period",
-        issuer is not None and issuer.not_before <= best <= issuer.not_after,
+        REVOCATION_ISSUER,
+        fact is not None and proofs.of(fact.digest).time <= fact.issuer.not_after,
         otherwise=failure.conclusion,
-        checked=format_time(issuer.not_after) if issuer is not None else "",
-        against=format_time(best),
+        checked=format_time(fact.issuer.not_after) if fact is not None else "",
+        against=format_time(proofs.of(fact.digest).time) if fact is not None else "",
     )
 
 

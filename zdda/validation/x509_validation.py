@@ -19,6 +19,7 @@ from zdda.validation.indications import SubIndication, indeterminate
 from zdda.validation.policy import KNOWN_CRITICAL, CertificatePolicy, TokenPolicy, ValidationPolicy
 
 CLAUSE = "EN 319 102-1 5.2.6"
+REVOCATION_ISSUER = "revocation-issuer-in-validity-period"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,18 +48,39 @@ def validate_certificate(
     if not checks.check("path-found", found, otherwise=no_chain) or path is None:
         return X509Outcome(checks.block(), path)
     members = path.members
+    until = members[-1].trusted_until
+    if until is not None:
+        checks.check(
+            "trust-anchor-in-force",
+            moment < until,
+            otherwise=indeterminate(SubIndication.NO_CERTIFICATE_CHAIN_FOUND_NO_POE),
+            checked=format_time(until),
+            against=format_time(moment),
+        )
     if len(members) == 1:
         checks.note("certificate-is-trust-anchor", _name(members[0].certificate))
         return X509Outcome(checks.block(), path)
-    for index, member in enumerate(members[:-1]):
-        rules = token.signer if index == 0 else token.ca
-        _judge(checks, path, index, member, rules, token, policy, catalogue, moment)
     if path.status is PathStatus.CONSTRAINTS or path.constraint_failure is not None:
         general = indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
         checks.check("path-constraints", False, otherwise=general, checked=path.constraint_failure)
     else:
         checks.check("path-constraints", True)
+    # RFC 5280 clause 6 with its revocation first, of the whole path; then what is asked of each certificate.
+    rules = [token.signer if index == 0 else token.ca for index in range(len(members) - 1)]
+    facts = [_revocation(checks, path, index, members[index], rules[index], moment) for index in range(len(rules))]
+    for index, member in enumerate(members[:-1]):
+        _judge(checks, path, index, member, facts[index], rules[index], token, policy, catalogue, moment)
     return X509Outcome(checks.block(), path)
+
+
+def valid_at(certificate: Certificate, moment: datetime) -> bool:
+    return certificate.not_before <= moment <= certificate.not_after
+
+
+def _issuer_counts(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
+    """The validity of an anchor does not count (RFC 5280 clause 6.1)."""
+    anchor = fact.issuer_is_anchor or fact.issuer.sha256 == path.members[-1].certificate.sha256
+    return anchor or valid_at(fact.issuer, moment)
 
 
 def _name(certificate: Certificate) -> str:
@@ -70,6 +92,7 @@ def _judge(
     path: PathResult,
     index: int,
     member: PathCertificate,
+    fact: RevocationFact | None,
     rules: CertificatePolicy,
     token: TokenPolicy,
     policy: ValidationPolicy,
@@ -78,7 +101,6 @@ def _judge(
 ) -> None:
     certificate = member.certificate
     _extensions(checks, certificate, rules)
-    fact = _revocation(checks, path, index, member, rules, moment)
     if fact is not None:
         _freshness(checks, fact, rules, moment)
         no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
@@ -97,18 +119,17 @@ def _judge(
         certificate.sha256,
     )
     _validity(checks, path, member, fact, token, moment)
-    if fact is not None and member.valid_at(moment):
-        out_of_bounds = indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE)
-        issuer = fact.issuer
-        anchor = path.members[-1].certificate
+    if fact is not None:
+        # Of an expired certificate this is part of why it is out of bounds; each is to be cured by itself.
+        out_of_bounds = SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE
         checks.check(
-            "revocation-issuer-in-validity-period",
-            issuer.sha256 == anchor.sha256 or issuer.not_before <= moment <= issuer.not_after,
+            REVOCATION_ISSUER,
+            _issuer_counts(path, fact, moment),
             rules.revocation_issuer_valid,
-            out_of_bounds,
-            checked=format_time(issuer.not_after),
+            indeterminate(out_of_bounds if member.valid_at(moment) else SubIndication.OUT_OF_BOUNDS_NO_POE),
+            checked=format_time(fact.issuer.not_after),
             against=format_time(moment),
-            certificate=issuer.sha256,
+            certificate=certificate.sha256,
         )
 
 
@@ -184,7 +205,8 @@ def _revocation(
     """Records the checks on revocation; the fact that decides, or None where nothing is known."""
     certificate = member.certificate
     name = certificate.sha256
-    if member.revocation_exempt and not member.revocation:
+    fact = member.decisive(moment)
+    if member.revocation_exempt and fact is None:
         checks.note("revocation-data-not-needed", _name(certificate))
         return None
     general = indeterminate(SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE)
@@ -199,9 +221,18 @@ def _revocation(
         )
         return None
     checks.check("revocation-data-present", True, checked=_name(certificate))
-    fact = member.decisive(moment)
-    if fact is not None and fact.status is CertificateStatus.GOOD and not _supported(path, fact, moment):
-        fact = None
+    if fact is not None and fact.status is CertificateStatus.GOOD:
+        weakness = _unsupported(path, fact, moment)
+        if weakness is not None:
+            checks.check(
+                "revocation-data-acceptable",
+                False,
+                rules.revocation_acceptable,
+                indeterminate(weakness),
+                checked=fact.digest.hex(),
+                certificate=name,
+            )
+            return None
     if fact is None:
         doubts = sorted({doubt.value for item in member.revocation for doubt in item.doubts})
         checks.check(
@@ -229,22 +260,20 @@ def _revocation(
     return fact
 
 
-def _supported(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
-    """Whether the word of who issued the data counts: the anchor's; that of a responder that was checked or needs
-    no check (a doubt says otherwise); that of a CA of the path with a good status of its own, or revoked only
-    after it issued the data (its revocation is a failure of its own, REVOKED_CA_NO_POE)."""
-    for position, member in enumerate(path.members):
+def _unsupported(path: PathResult, fact: RevocationFact, moment: datetime) -> SubIndication | None:
+    """Why the word of who issued the data does not count; None where it does: the anchor's; that of a responder that
+    was checked or needs no check (a doubt says otherwise); that of a CA of the path with a good status of its own, or
+    revoked only after it issued the data (its revocation is a failure of its own)."""
+    for position, member in enumerate(path.members[:-1]):
         if member.certificate.sha256 != fact.issuer.sha256:
             continue
-        if position == len(path.members) - 1:
-            return True
         own = member.decisive(moment)
         if own is None:
-            return False
+            return None if member.revocation_exempt else SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE
         if own.revoked_by(moment) and (own.revoked_at is None or own.revoked_at <= fact.this_update):
-            return False
-        return _supported(path, own, moment)
-    return True
+            return SubIndication.REVOKED_CA_NO_POE if position else SubIndication.REVOKED_NO_POE
+        return _unsupported(path, own, moment)
+    return None
 
 
 def _freshness(checks: Checks, fact: RevocationFact, rules: CertificatePolicy, moment: datetime) -> None:
@@ -295,13 +324,11 @@ def _known_not_revoked(
     token: TokenPolicy,
     moment: datetime,
 ) -> bool:
-    """The certificate was not revoked when last told, by an issuer whose word still counts."""
-    if member.revocation_exempt and not member.revocation:
+    """The certificate was not revoked while it was valid, as last told by an issuer whose word still counts."""
+    if member.revocation_exempt and fact is None:
         return True
-    if fact is None or fact.revoked_by(moment) or Doubt.STATUS_UNKNOWN in fact.doubts:
+    if fact is None or fact.revoked_by(member.certificate.not_after) or Doubt.STATUS_UNKNOWN in fact.doubts:
         return False
     if not token.expired_needs_valid_revocation_issuer:
         return True
-    issuer = fact.issuer
-    anchor = path.members[-1].certificate
-    return issuer.sha256 == anchor.sha256 or issuer.not_before <= moment <= issuer.not_after
+    return _issuer_counts(path, fact, moment)

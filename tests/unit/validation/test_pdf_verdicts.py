@@ -479,7 +479,7 @@ def test_an_internal_error_is_not_validated_and_never_passed(monkeypatch: pytest
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(validate, "validate_basic_signature", broken)
+    monkeypatch.setattr(validate, "judge", broken)
     report = judge(world().basic())
     assert report.not_validated == "internal-error"
     assert report.worst() is Indication.INDETERMINATE
