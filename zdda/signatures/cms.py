@@ -6,23 +6,23 @@ Bytes are kept as transmitted wherever they are digested. Nothing here judges tr
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from functools import wraps
+from typing import Any, ClassVar, ParamSpec, TypeVar
 
 # The registries of asn1crypto grow on import: tsp before anything is parsed, so results never depend on order.
 from asn1crypto import cms, core, crl, tsp
 
 from zdda.signatures import der as tlv
-from zdda.signatures.certificates import Certificate, load_certificate, same_name
+from zdda.signatures.certificates import Certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import (
     SignatureAlgorithm,
     digest_name,
     new_digest,
     signature_algorithm,
-    verify_digest,
 )
 
 MAXIMUM_LENGTH = 64 * 1024 * 1024
@@ -36,13 +36,47 @@ COUNTER_SIGNATURE = "1.2.840.113549.1.9.6"
 SIGNING_CERTIFICATE = "1.2.840.113549.1.9.16.2.12"
 SIGNING_CERTIFICATE_V2 = "1.2.840.113549.1.9.16.2.47"
 SIGNATURE_POLICY = "1.2.840.113549.1.9.16.2.15"
+CONTENT_TIMESTAMP = "1.2.840.113549.1.9.16.2.20"
+COMMITMENT_TYPE = "1.2.840.113549.1.9.16.2.16"
+CERTIFICATE_REFERENCES = "1.2.840.113549.1.9.16.2.21"
+REVOCATION_REFERENCES = "1.2.840.113549.1.9.16.2.22"
+VALIDATION_DATA_TIMESTAMP = "1.2.840.113549.1.9.16.2.25"
+REFERENCES_TIMESTAMP = "1.2.840.113549.1.9.16.2.26"
+ARCHIVE_TIMESTAMP_V2 = "1.2.840.113549.1.9.16.2.48"
+ARCHIVE_TIMESTAMP_V3 = "0.4.0.1733.2.4"
+INTERNAL_EVIDENCE_RECORD = "1.2.840.113549.1.9.16.2.49"
+EXTERNAL_EVIDENCE_RECORD = "1.2.840.113549.1.9.16.2.50"
+# Forms that were replaced long ago and are not read: archive-time-stamp (version 1), long-term-validation.
+OBSOLETE = frozenset({"1.2.840.113549.1.9.16.2.27", "0.4.0.1733.2.2"})
 SIGNATURE_TIMESTAMP = "1.2.840.113549.1.9.16.2.14"
 CERTIFICATE_VALUES = "1.2.840.113549.1.9.16.2.23"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 ADOBE_REVOCATION = "1.2.840.113583.1.1.8"
 ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
-_OCSP_RESPONSE = "1.3.6.1.5.5.7.16.2"
 _OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
+OCSP_FORMATS = frozenset({"1.3.6.1.5.5.7.16.2", _OCSP_BASIC})
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def reading(what: str) -> Callable[[Callable[_P, _T]], Callable[_P, _T]]:
+    """Whatever a parser of hostile bytes raises becomes a ``FormatError``."""
+
+    def decorate(function: Callable[_P, _T]) -> Callable[_P, _T]:
+        @wraps(function)
+        def read(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+            try:
+                return function(*args, **kwargs)
+            except (FormatError, MemoryError):
+                raise
+            except Exception as error:
+                raise FormatError(f"{what} cannot be read") from error
+
+        return read
+
+    return decorate
 
 
 class _RawValues(core.SetOf):  # type: ignore[misc]
@@ -53,7 +87,7 @@ class _RawAttribute(core.Sequence):  # type: ignore[misc]
     _fields: ClassVar[Any] = [("type", core.ObjectIdentifier), ("values", _RawValues)]
 
 
-class _RawAttributes(core.SetOf):  # type: ignore[misc]
+class RawAttributes(core.SetOf):  # type: ignore[misc]
     _child_spec: ClassVar[Any] = _RawAttribute
 
 
@@ -67,7 +101,6 @@ class _RevocationValues(core.Sequence):  # type: ignore[misc]
     ]
 
 
-ContentDigest = Callable[[str], bytes]
 Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
 
 
@@ -94,7 +127,7 @@ class CertificateReference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signer:
-    """One SignerInfo. ``signed_attributes`` is the DER SET that the signature value is over, or None."""
+    """One SignerInfo. ``signed_attributes`` is the SET that the signature value is over, or None."""
 
     version: int
     issuer: bytes | None
@@ -121,7 +154,11 @@ class Signer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignedData:
-    """A parsed SignedData. ``content`` is None where the content is detached."""
+    """A parsed SignedData. ``content`` is None where the content is detached.
+
+    ``certificates``, ``crls``, ``ocsps``: those of the sets and of the signers' attributes, each once. ``unread``:
+    attributes whose values cannot be read.
+    """
 
     der: bytes
     version: int
@@ -131,6 +168,7 @@ class SignedData:
     crls: tuple[bytes, ...]
     ocsps: tuple[bytes, ...]
     signers: tuple[Signer, ...]
+    unread: tuple[str, ...] = ()
 
 
 def parse_signed_data(data: bytes) -> SignedData:
@@ -140,14 +178,10 @@ def parse_signed_data(data: bytes) -> SignedData:
     """
     if len(data) > MAXIMUM_LENGTH:
         raise FormatError("a CMS message is too long")
-    try:
-        return _parse(data)
-    except FormatError:
-        raise
-    except Exception as error:  # a parser of hostile bytes raises whatever it likes
-        raise FormatError("a CMS message cannot be read") from error
+    return _parse(data)
 
 
+@reading("a CMS message")
 def _parse(data: bytes) -> SignedData:
     info = cms.ContentInfo.load(data)
     if info["content_type"].dotted != SIGNED_DATA:
@@ -161,15 +195,13 @@ def _parse(data: bytes) -> SignedData:
             certificates.append(choice.chosen.dump())
     crls, ocsps = _revocation_choices(signed["crls"])
     signers = tuple(_signer(item) for item in _bounded(signed["signer_infos"], "signers"))
+    unread: list[str] = []
     for signer in signers:
-        for value in signer.unsigned_values(CERTIFICATE_VALUES):
-            certificates.extend(item.dump() for item in _bounded(_sequence(value), "certificate values"))
-        revocations = [*signer.unsigned_values(REVOCATION_VALUES)]
-        revocations += [v for name, members in signer.signed if name == ADOBE_REVOCATION for v in members]
-        for value in revocations:
-            more_crls, more_ocsps = _revocation_values(value)
-            crls += more_crls
-            ocsps += more_ocsps
+        values = validation_values(signer)
+        certificates += values.certificates
+        crls += values.crls
+        ocsps += values.ocsps
+        unread += values.unread
     return SignedData(
         der=data,
         version=int(core.Integer.load(signed["version"].dump()).native),
@@ -179,7 +211,54 @@ def _parse(data: bytes) -> SignedData:
         crls=tuple(dict.fromkeys(crls)),
         ocsps=tuple(dict.fromkeys(ocsps)),
         signers=signers,
+        unread=tuple(unread),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationValues:
+    """What the attributes of one signer hold for its validation; ``unread``: which of them cannot be read."""
+
+    certificates: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    ocsps: tuple[bytes, ...]
+    unread: tuple[str, ...]
+
+
+def validation_values(signer: Signer) -> ValidationValues:
+    """certificate-values, revocation-values (EN 319 122-1 clause A.1.1) and Adobe's archival attribute. One that
+    cannot be read gives nothing; it does not make the signature unreadable, which it is no part of."""
+    found = [(CERTIFICATE_VALUES, value) for value in signer.unsigned_values(CERTIFICATE_VALUES)]
+    found += [(REVOCATION_VALUES, value) for value in signer.unsigned_values(REVOCATION_VALUES)]
+    found += [(name, v) for name, members in signer.signed if name == ADOBE_REVOCATION for v in members]
+    certificates: list[bytes] = []
+    crls: list[bytes] = []
+    ocsps: list[bytes] = []
+    unread: list[str] = []
+    for name, value in found:
+        try:
+            more_certificates, more_crls, more_ocsps = values_of_attribute(name, value)
+        except FormatError:
+            unread.append(name)
+            continue
+        certificates += more_certificates
+        crls += more_crls
+        ocsps += more_ocsps
+    return ValidationValues(tuple(certificates), tuple(crls), tuple(ocsps), tuple(unread))
+
+
+@reading("an attribute of validation values")
+def values_of_attribute(name: str, value: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """(certificates, CRLs, OCSP responses) in a value of certificate-values or revocation-values."""
+    if name == CERTIFICATE_VALUES:
+        return [item.dump() for item in _bounded(_sequence(value), "certificate values")], [], []
+    return [], *_revocation_values(value)
+
+
+@reading("a SignerInfo")
+def parse_signer(value: bytes) -> Signer:
+    """A SignerInfo that stands alone: a counter-signature (RFC 5652 clause 11.4). Raises ``FormatError``."""
+    return _signer(cms.SignerInfo.load(value, strict=True))
 
 
 def _bounded(value: Any, what: str) -> Sequence[Any]:
@@ -206,22 +285,15 @@ def _content(encapsulated: Any) -> bytes | None:
     return bytes(content.dump())
 
 
-def values_of_attribute(name: str, value: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
-    """(certificates, CRLs, OCSP responses) in a value of revocation-values or of Adobe's archival attribute."""
-    del name
-    return [], *_revocation_values(value)
-
-
 def _revocation_choices(value: Any) -> tuple[list[bytes], list[bytes]]:
-    """RevocationInfoChoices (RFC 5652 clause 10.2.1; OCSP after RFC 5940)."""
+    """RevocationInfoChoices (RFC 5652 clause 10.2.1; OCSP after RFC 5940, or as the older basic response)."""
     crls: list[bytes] = []
     ocsps: list[bytes] = []
     for choice in _bounded(value, "revocation values"):
         if choice.name == "crl":
             crls.append(choice.chosen.dump())
-        elif choice.name == "other" and choice.chosen["other_rev_info_format"].dotted == _OCSP_RESPONSE:
-            response = choice.chosen["other_rev_info"]
-            ocsps.append(response.dump())
+        elif choice.name == "other" and choice.chosen["other_rev_info_format"].dotted in OCSP_FORMATS:
+            ocsps.append(ocsp_response(choice.chosen["other_rev_info"].dump()))
     return crls, ocsps
 
 
@@ -246,7 +318,7 @@ def _attributes(value: Any) -> tuple[bytes | None, Attributes]:
     if value is None or isinstance(value, core.Void):
         return None, ()
     encoded = tlv.encode(tlv.SET, value.contents)
-    parsed = _RawAttributes.load(encoded)
+    parsed = RawAttributes.load(encoded)
     if len(parsed) > MAXIMUM_ELEMENTS:
         raise FormatError("a CMS message has too many attributes")
     return encoded, tuple(
@@ -281,17 +353,20 @@ def _signer(info: Any) -> Signer:
     )
 
 
+@reading("a message-digest attribute")
 def message_digest(signer: Signer) -> bytes | None:
     """The value of the message-digest attribute (RFC 5652 clause 11.2), None where it is absent."""
     value = signer.signed_value(MESSAGE_DIGEST)
-    return None if value is None else bytes(core.OctetString.load(value))
+    return None if value is None else bytes(core.OctetString.load(value, strict=True))
 
 
+@reading("a content-type attribute")
 def signed_content_type(signer: Signer) -> str | None:
     value = signer.signed_value(CONTENT_TYPE)
-    return None if value is None else str(core.ObjectIdentifier.load(value).dotted)
+    return None if value is None else str(core.ObjectIdentifier.load(value, strict=True).dotted)
 
 
+@reading("a signing-time attribute")
 def signing_time(signer: Signer) -> datetime | None:
     """The claimed signing time (RFC 5652 clause 11.3)."""
     value = signer.signed_value(SIGNING_TIME)
@@ -316,32 +391,35 @@ def algorithm_protection(signer: Signer) -> str:
     if value is None:
         return "absent"
     try:
-        parsed = cms.CMSAlgorithmProtection.load(value)
-        digest = digest_name(parsed["digest_algorithm"]["algorithm"].dotted)
-        algorithm = parsed["signature_algorithm"]
-        parameters = algorithm["parameters"]
-        raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
-        protected = signature_algorithm(algorithm["algorithm"].dotted, raw, digest)
-    except (ValueError, TypeError, KeyError, FormatError):
+        digest, protected = _protected_algorithms(value)
+    except FormatError:
         return "mismatch"
     return "match" if (digest, protected) == (signer.digest_algorithm, signer.algorithm) else "mismatch"
 
 
+@reading("a protection attribute")
+def _protected_algorithms(value: bytes) -> tuple[str, SignatureAlgorithm]:
+    parsed = cms.CMSAlgorithmProtection.load(value)
+    digest = digest_name(parsed["digest_algorithm"]["algorithm"].dotted)
+    algorithm = parsed["signature_algorithm"]
+    parameters = algorithm["parameters"]
+    raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
+    return digest, signature_algorithm(algorithm["algorithm"].dotted, raw, digest)
+
+
+@reading("a signing-certificate attribute")
 def certificate_references(signer: Signer) -> tuple[CertificateReference, ...]:
     """The entries of signing-certificate-v2, or of signing-certificate (RFC 5035); the first is the signer's.
 
     Raises ``FormatError`` where an attribute cannot be read.
     """
-    try:
-        value = signer.signed_value(SIGNING_CERTIFICATE_V2)
-        if value is not None:
-            certs = tsp.SigningCertificateV2.load(value)["certs"]
-            return tuple(_reference(c, digest_name(c["hash_algorithm"]["algorithm"].dotted)) for c in certs)
-        value = signer.signed_value(SIGNING_CERTIFICATE)
-        if value is not None:
-            return tuple(_reference(item, "sha1") for item in tsp.SigningCertificate.load(value)["certs"])
-    except (ValueError, TypeError, KeyError) as error:
-        raise FormatError("a signing-certificate attribute cannot be read") from error
+    value = signer.signed_value(SIGNING_CERTIFICATE_V2)
+    if value is not None:
+        certs = tsp.SigningCertificateV2.load(value)["certs"]
+        return tuple(_reference(c, digest_name(c["hash_algorithm"]["algorithm"].dotted)) for c in certs)
+    value = signer.signed_value(SIGNING_CERTIFICATE)
+    if value is not None:
+        return tuple(_reference(item, "sha1") for item in tsp.SigningCertificate.load(value)["certs"])
     return ()
 
 
@@ -355,58 +433,3 @@ def _reference(item: Any, algorithm: str) -> CertificateReference:
                 issuer = name.chosen.untag().dump()
                 break
     return CertificateReference(algorithm, bytes(item["cert_hash"]), issuer, serial)
-
-
-def candidates(signer: Signer, certificates: Iterable[bytes]) -> tuple[Certificate, ...]:
-    """The certificates that the signer identifier names (RFC 5652 clause 5.3), unreadable ones left out."""
-    found: list[Certificate] = []
-    for der in certificates:
-        try:
-            certificate = load_certificate(der)
-        except FormatError:
-            continue
-        if signer.key_identifier is not None:
-            match = signer.key_identifier == certificate.key_identifier
-        else:
-            match = signer.serial == certificate.serial and same_name(signer.issuer or b"", certificate.issuer)
-        if match:
-            found.append(certificate)
-    return tuple(found)
-
-
-def verify_signer(
-    signer: Signer, certificate: Certificate, content_digest: ContentDigest, content: bytes | None = None
-) -> bool:
-    """Whether the signature value verifies with this certificate's key (RFC 5652 clause 5.6).
-
-    ``content_digest`` gives the digest of the content for an algorithm's name; it is called only where there
-    are no signed attributes. The message-digest attribute is not compared here.
-    """
-    if signer.signed_attributes is None:
-        if signer.algorithm.hash is None or signer.algorithm.hash != signer.digest_algorithm:
-            return False
-        digest = content_digest(signer.algorithm.hash)
-        return verify_digest(certificate.public_key, signer.algorithm, digest, signer.signature, content)
-    for message in _encodings(signer.signed_attributes):
-        digest = b""
-        if signer.algorithm.hash is not None and signer.algorithm.hash != "shake256":
-            value = new_digest(signer.algorithm.hash)
-            value.update(message)
-            digest = value.digest()
-        if verify_digest(certificate.public_key, signer.algorithm, digest, signer.signature, message):
-            return True
-    return False
-
-
-def _encodings(attributes: bytes) -> Iterable[bytes]:
-    """The DER encoding of the attributes, however they were transmitted: RFC 5652 clause 5.4 has the signature
-    over it and over nothing else, so members are sorted; then, where that differs, re-encoded whole."""
-    try:
-        parsed = _RawAttributes.load(attributes)
-        ordered = tlv.encode(tlv.SET, b"".join(sorted(item.dump() for item in parsed)))
-        yield ordered
-        recoded = tlv.encode(tlv.SET, b"".join(sorted(item.dump(force=True) for item in parsed)))
-    except (ValueError, TypeError):
-        return
-    if recoded != ordered:
-        yield recoded

@@ -57,13 +57,17 @@ class ReferenceState(StrEnum):
 
 class Profile(StrEnum):
     """What the form of a signature promises, before its level is known (EN 319 142-1, EN 319 142-2,
-    ISO 32000-2 clause 12.8.3)."""
+    ISO 32000-2 clause 12.8.3, EN 319 122-1, EN 319 122-2)."""
 
     PADES_BASELINE = "PAdES-BASELINE"
     PADES_BES = "PAdES-BES"
     PADES_EPES = "PAdES-EPES"
     PKCS7 = "PKCS7"
     PDF_NOT_ETSI = "PDF-NOT-ETSI"
+    CADES_BASELINE = "CAdES-BASELINE"
+    CADES_BES = "CAdES-BES"
+    CADES_EPES = "CAdES-EPES"
+    CMS_NOT_ETSI = "CMS-NOT-ETSI"
 
 
 class TimestampType(StrEnum):
@@ -139,6 +143,7 @@ class Signature:
     ``certificates``, ``crls``, ``ocsps``: DER, what the signature itself carries (its timestamps' left out).
     ``covered_until``: bytes of the document under the signature, the gap included; ``document_length``: of all.
     ``changes``: None for formats in which nothing can change but what is signed.
+    ``unsigned_attributes``: the dotted identifiers of a CMS signature's unsigned attributes.
     """
 
     identifier: str
@@ -164,6 +169,7 @@ class Signature:
     document_length: int
     counter_signatures: tuple[Signature, ...] = ()
     changes: Changes | None = None
+    unsigned_attributes: tuple[str, ...] = ()
 
     @property
     def valid(self) -> bool:

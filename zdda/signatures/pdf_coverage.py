@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from zdda.signatures import cms
+from zdda.signatures.covered_digests import digests_of_signature, digests_of_timestamp
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import Signature, Timestamp
 from zdda.signatures.pdf_reader import ValidationStore
@@ -44,25 +45,6 @@ def with_coverage(
                     covers.update(dict.fromkeys(digests_of_timestamp(other)))
         found.append(replace(timestamp, covers=tuple(covers)))
     return tuple(found)
-
-
-def digests_of_signature(signature: Signature) -> Iterator[bytes]:
-    """The signature, what it carries, and its timestamps with what those carry."""
-    yield bytes.fromhex(signature.identifier)
-    yield from _digests((*signature.certificates, *signature.crls, *signature.ocsps))
-    for timestamp in signature.timestamps:
-        yield from digests_of_timestamp(timestamp)
-
-
-def digests_of_timestamp(timestamp: Timestamp) -> Iterator[bytes]:
-    yield bytes.fromhex(timestamp.identifier)
-    if timestamp.token is not None:
-        yield from _digests((*timestamp.token.certificates, *timestamp.token.crls, *timestamp.token.ocsps))
-
-
-def _digests(values: Iterable[bytes]) -> Iterator[bytes]:
-    for value in values:
-        yield hashlib.sha256(value).digest()
 
 
 def _answers(values: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -166,7 +167,10 @@ def verify_digest(
         hash_algorithm = _HASHES[algorithm.hash]
         prehashed = utils.Prehashed(hash_algorithm)
         if algorithm.mechanism == RSA and isinstance(public_key, rsa.RSAPublicKey):
-            public_key.verify(signature, digest, padding.PKCS1v15(), prehashed)
+            try:
+                public_key.verify(signature, digest, padding.PKCS1v15(), prehashed)
+            except InvalidSignature:
+                return _without_parameters(public_key, algorithm.hash, digest, signature)
         elif algorithm.mechanism == PSS and isinstance(public_key, rsa.RSAPublicKey):
             mask = _HASHES[algorithm.mask_hash or algorithm.hash]
             pss = padding.PSS(padding.MGF1(mask), algorithm.salt_length or 0)
@@ -184,3 +188,15 @@ def verify_digest(
     except (InvalidSignature, ValueError, UnsupportedAlgorithm, KeyError):
         return False
     return True
+
+
+def _without_parameters(public_key: rsa.RSAPublicKey, name: str | None, digest: bytes, signature: bytes) -> bool:
+    """Whether the value holds a DigestInfo whose algorithm has no parameters: RFC 5754 clause 2 has absent and NULL
+    parameters accepted alike. The recovered bytes are compared whole, so nothing is left open to a forger."""
+    oid = next((dotted for dotted, known in DIGESTS.items() if known == name), None)
+    if oid is None:
+        return False
+    identifier = tlv.encode(tlv.SEQUENCE, core.ObjectIdentifier(oid).dump())
+    expected = tlv.encode(tlv.SEQUENCE, identifier + tlv.encode(tlv.OCTET_STRING, digest))
+    recovered = public_key.recover_data_from_signature(signature, padding.PKCS1v15(), None)
+    return hmac.compare_digest(recovered, expected)

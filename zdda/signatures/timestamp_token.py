@@ -12,6 +12,7 @@ from asn1crypto import tsp
 
 from zdda.signatures import cms
 from zdda.signatures.certificates import Certificate
+from zdda.signatures.cms_verification import candidates, verify_signer
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm, digest_name, new_digest
 
@@ -123,7 +124,7 @@ def _verify(signed: cms.SignedData, signer: cms.Signer) -> tuple[Certificate | N
         return bytes(value.digest())
 
     references = cms.certificate_references(signer)
-    found = cms.candidates(signer, signed.certificates)
+    found = candidates(signer, signed.certificates)
     # The certificate that the ESSCertID names comes first; a second one of the same name and key is no signer.
     ordered = sorted(found, key=lambda c: not (references and references[0].matches_digest(c)))
     claimed = cms.message_digest(signer)
@@ -133,7 +134,7 @@ def _verify(signed: cms.SignedData, signer: cms.Signer) -> tuple[Certificate | N
         and cms.signed_content_type(signer) == TST_INFO
     )
     for certificate in ordered:
-        if cms.verify_signer(signer, certificate, digest):
+        if verify_signer(signer, certificate, digest):
             return certificate, agrees, _reference(references, certificate)
     first = ordered[0] if ordered else None
     return first, False, _reference(references, first)

@@ -10,6 +10,7 @@ from zdda.signatures.model import Profile, Signature, SignedDocument, Timestamp,
 from zdda.signatures.signed_structure import is_signed_by
 from zdda.trust.revocation import RevocationData, is_mentioned
 from zdda.validation.basic import authority_of
+from zdda.validation.cades_levels import CADES, cades_format
 from zdda.validation.evidence_at_hand import EvidenceAtHand
 
 _LONGEST = 10
@@ -17,8 +18,11 @@ _LONGEST = 10
 
 def format_of(signature: Signature, document: SignedDocument, evidence: EvidenceAtHand) -> str:
     """The name of the format with its level, as EU DSS writes it (``PAdES-BASELINE-LT``)."""
-    if signature.profile is Profile.PDF_NOT_ETSI:
+    if signature.profile in (Profile.PDF_NOT_ETSI, Profile.CMS_NOT_ETSI):
         return signature.profile.value
+    if signature.profile in CADES:
+        pool = _pool((*signature.certificates, *document.certificates, *_embedded(signature.timestamps)))
+        return cades_format(signature, lambda signer: _covered(signer, pool, evidence.embedded))
     later = [item for item in document.document_timestamps if item.covered_until > signature.covered_until > 0]
     own = [item for item in signature.timestamps if item.type is TimestampType.SIGNATURE]
     extended = signature.profile in (Profile.PADES_BES, Profile.PADES_EPES)

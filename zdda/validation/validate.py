@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
 from zdda.model.errors import IntegrityError, Unavailable
+from zdda.signatures.cades import DocumentTooLarge
+from zdda.signatures.cms_document import is_signed_data, read_cms_document
 from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.identification import IdentifiedFormat, identify
-from zdda.signatures.model import SignedDocument, Timestamp
+from zdda.signatures.model import Signature, SignedDocument, Timestamp
 from zdda.signatures.pdf import read_pdf
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
@@ -45,19 +47,22 @@ def validate_document(
 
     A document that no reader can open is *refused*, a format whose signatures are not validated yet or an internal
     error leaves it *not validated*: both are said in the report, and ``worst()`` is then never TOTAL_PASSED.
-    ``detached`` are candidates for detached content (no format that is read yet has any).
+    ``detached`` are candidates (seekable) for content that stands beside a CMS signature or a timestamp token.
     """
     if at is None or at.tzinfo is None:
         raise ValueError("the validation time is given, with a time zone")
-    del detached
     header = _header(anchors, policy, catalogue, at)
     try:
         found = identified or _identify(document)
         media_type = found.media_type if found is not None else None
-        if media_type != "application/pdf" and not _has_pdf_header(document):
+        # A CMS message may hold a PDF within its first kilobyte: what the bytes begin with decides.
+        if is_signed_data(document):
+            signed = read_cms_document(document, detached)
+        elif media_type == "application/pdf" or _has_pdf_header(document):
+            signed = read_pdf(document)
+        else:
             code = "format-not-supported" if may_be_signed(document, found) else None
             return _empty(header, found, not_validated=code)
-        signed = read_pdf(document)
         return _report(header, signed, found, anchors, policy, revocation, at, catalogue)
     except DocumentRefused as error:
         return _empty(header, identified, refused=(error.code, str(error)))
@@ -65,7 +70,7 @@ def validate_document(
         return _empty(header, identified, refused=(error.code, str(error)))
     except (OSError, IntegrityError, Unavailable):
         raise  # the document's source is at fault, not the document: no verdict
-    except MemoryError:
+    except (DocumentTooLarge, MemoryError):
         return _empty(header, identified, not_validated="resources-exhausted")
     except Exception as error:  # noqa: BLE001 - whatever goes wrong inside: "not validated", never PASSED
         return _empty(header, identified, not_validated="internal-error", detail=type(error).__name__)
@@ -151,7 +156,7 @@ def _report(
     catalogue: AlgorithmCatalogue,
 ) -> ValidationReport:
     evidence = _evidence(signed, anchors, policy, revocation, at, catalogue)
-    judged = judge(signed.signatures, _timestamps(signed), evidence)
+    judged = judge(_signatures(signed), _timestamps(signed), evidence)
     signatures = [_signature(item, signed, evidence) for item in judged.signatures]
     listed = [_timestamp(judged.timestamps[item.identifier]) for item in _timestamps(signed)]
     basics = [*(item.basic for item in judged.signatures), *(item.basic for item in judged.timestamps.values())]
@@ -174,9 +179,20 @@ def _report(
     )
 
 
+def _signatures(signed: SignedDocument) -> list[Signature]:
+    """Every signature, each followed by its counter-signatures."""
+
+    def flat(signature: Signature) -> Iterator[Signature]:
+        yield signature
+        for counter in signature.counter_signatures:
+            yield from flat(counter)
+
+    return [item for signature in signed.signatures for item in flat(signature)]
+
+
 def _timestamps(signed: SignedDocument) -> list[Timestamp]:
     return [
-        *(timestamp for signature in signed.signatures for timestamp in signature.timestamps),
+        *(timestamp for signature in _signatures(signed) for timestamp in signature.timestamps),
         *signed.document_timestamps,
     ]
 
@@ -191,7 +207,7 @@ def _evidence(
 ) -> EvidenceAtHand:
     certificates = dict.fromkeys(signed.certificates)
     data = RevocationData(signed.crls, signed.ocsps)
-    for signature in signed.signatures:
+    for signature in _signatures(signed):
         certificates.update(dict.fromkeys(signature.certificates))
         data += RevocationData(signature.crls, signature.ocsps)
     for timestamp in _timestamps(signed):

@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.validation.laboratory import SIGNED, cms_signature, token, world
 from zdda.signatures.certificates import load_certificate, same_name
-from zdda.signatures.cms import candidates, certificate_references, parse_signed_data
+from zdda.signatures.cms import certificate_references, parse_signed_data
+from zdda.signatures.cms_verification import candidates
 from zdda.signatures.der import children, encode, read
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm, digest_name, verify_digest

@@ -26,7 +26,7 @@ DOCUMENTS = {
     "damaged": lambda: world().basic().replace(b"(a page)", b"(A page)"),
     "unsigned": unsigned_pdf,
     "unreadable": lambda: b"%PDF-1.7\nnothing more",
-    "not-supported": lambda: b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02\xa0\x80\x00\x00\x00\x00",
+    "not-supported": lambda: b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80\x00\x00\x00\x00",
     "plain-text": lambda: b"just a text\n",
 }
 

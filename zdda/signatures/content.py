@@ -1,0 +1,90 @@
+"""What a CMS signature is over: content in memory, or a stream beside it. Every digest is made once."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+
+from zdda.signatures import cms
+from zdda.signatures.errors import FormatError
+from zdda.signatures.signature_value import new_digest
+
+MAXIMUM_CANDIDATES = 256
+_BLOCK = 1 << 20
+
+
+class Content:
+    """``data`` is None for a stream, which is read in blocks and never held whole."""
+
+    def __init__(self, source: bytes | BinaryIO) -> None:
+        self.data = source if isinstance(source, bytes) else None
+        self._stream = None if isinstance(source, bytes) else source
+        self._digests: dict[str, bytes] = {}
+
+    def prepare(self, names: Iterable[str]) -> None:
+        """Makes several digests in one pass; names that are not available are left out."""
+        values: dict[str, Any] = {}
+        for name in names:
+            if name in self._digests:
+                continue
+            try:
+                values[name] = new_digest(name)
+            except FormatError:
+                continue
+        if not values:
+            return
+        for block in self._blocks():
+            for value in values.values():
+                value.update(block)
+        self._digests.update({name: value.digest() for name, value in values.items()})
+
+    def digest(self, name: str) -> bytes:
+        """Raises ``FormatError`` where the digest algorithm is not available."""
+        if name not in self._digests:
+            new_digest(name)
+            self.prepare((name,))
+        return self._digests[name]
+
+    def feed(self, value: Any) -> None:
+        """Updates a ``hashlib`` object with the whole content."""
+        for block in self._blocks():
+            value.update(block)
+
+    def _blocks(self) -> Iterator[bytes]:
+        if self._stream is None:
+            yield self.data or b""
+            return
+        self._stream.seek(0)
+        while block := self._stream.read(_BLOCK):
+            yield block
+
+
+def choose_content(
+    signed: cms.SignedData, candidates: Sequence[BinaryIO], verifies: Any = lambda signer, content: False
+) -> Content | None:
+    """The content that ``signed`` is over: its own; else the only candidate; else the first candidate whose digest
+    a signer names, or, where a signer names none, for which ``verifies(signer, content)``. None where there is none.
+    """
+    if signed.content is not None:
+        content = Content(signed.content)
+        content.prepare(signer.digest_algorithm for signer in signed.signers)
+        return content
+    if len(candidates) == 1:
+        return Content(candidates[0])
+    for candidate in candidates[:MAXIMUM_CANDIDATES]:
+        content = Content(candidate)
+        content.prepare(signer.digest_algorithm for signer in signed.signers)
+        if any(_is_named(signer, content, verifies) for signer in signed.signers):
+            return content
+    return None
+
+
+def _is_named(signer: cms.Signer, content: Content, verifies: Any) -> bool:
+    try:
+        if signer.signed_attributes is None:
+            return bool(verifies(signer, content))
+        claimed = cms.message_digest(signer)
+        return claimed is not None and hmac.compare_digest(claimed, content.digest(signer.digest_algorithm))
+    except FormatError:
+        return False
