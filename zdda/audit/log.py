@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import bindparam, delete, insert, select, text
 
 from zdda.audit.chain import GENESIS, Chained, entry_bytes, link
 from zdda.audit.tables import audit_log, audit_outbox
 from zdda.database.session import TenantDatabase, Transaction
 
 _SEQUENCER_LOCK = 7266419
+_NOTE = insert(audit_outbox)
+_WAITING = select(audit_outbox.c.ordinal).where(audit_outbox.c.tenant_id == bindparam("tenant")).limit(1)
 
 
 def record(tx: Transaction, at: datetime, event: str, **facts: Any) -> None:
@@ -20,7 +22,8 @@ def record(tx: Transaction, at: datetime, event: str, **facts: Any) -> None:
 
     ``facts`` are JSON values and hold identifiers, never patient data nor names of documents.
     """
-    tx.execute(insert(audit_outbox).values(tenant_id=tx.tenant, at=at, event=entry_bytes(tx.tenant, at, event, facts)))
+    entry = entry_bytes(tx.tenant, at, event, facts)
+    tx.execute(_NOTE, {"tenant_id": tx.tenant, "at": at, "event": entry})
 
 
 def sequence(database: TenantDatabase, limit: int = 1000) -> int:
@@ -30,10 +33,7 @@ def sequence(database: TenantDatabase, limit: int = 1000) -> int:
     lock admits one sequencer at a time; on SQLite the write lock does.
     """
     with database.read() as tx:
-        if (
-            tx.execute(select(audit_outbox.c.ordinal).where(audit_outbox.c.tenant_id == tx.tenant).limit(1)).first()
-            is None
-        ):
+        if tx.run(_WAITING).first() is None:
             return 0
     with database.write() as tx:
         if tx.connection.dialect.name == "postgresql":

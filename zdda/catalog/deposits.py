@@ -5,19 +5,69 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import BindParameter, Text, Uuid, bindparam, cast, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from zdda.catalog.leasing import Lease, Leased
 from zdda.catalog.tables import ON_THE_WAY, deposit_documents, deposit_history, deposits, packages
 from zdda.database.session import AnyRow, Transaction
+from zdda.database.types import Moment
 from zdda.model.deposit import NEXT, DepositState
 from zdda.model.errors import Conflict, NotFound
 from zdda.model.submission import DocumentDescription, ExternalId
 
 LEASED = Leased(deposits, deposits.c.deposit_id, ON_THE_WAY)
+
+_TENANT: BindParameter[Any] = bindparam("tenant")
+_DEPOSIT: BindParameter[Any] = bindparam("deposit")
+_INSERT, _INSERT_DOCUMENTS = insert(deposits), insert(deposit_documents)
+_GET = select(deposits).where(deposits.c.tenant_id == _TENANT, deposits.c.deposit_id == _DEPOSIT)
+_BY_KEY = select(deposits).where(
+    deposits.c.tenant_id == _TENANT,
+    deposits.c.account == bindparam("account"),
+    deposits.c.idempotency_key == bindparam("key"),
+)
+_DOCUMENTS = (
+    select(deposit_documents)
+    .where(deposit_documents.c.tenant_id == _TENANT, deposit_documents.c.deposit_id == _DEPOSIT)
+    .order_by(deposit_documents.c.number)
+)
+_DESCRIBE = (
+    update(deposit_documents)
+    .where(
+        deposit_documents.c.tenant_id == _TENANT,
+        deposit_documents.c.deposit_id == _DEPOSIT,
+        deposit_documents.c.number == bindparam("of_number"),
+    )
+    .values({name: bindparam(f"new_{name}") for name in ("puid", "format_name", "verdict")})
+)
+_HISTORY = (
+    select(deposit_history.c.state, deposit_history.c.at, deposit_history.c.note)
+    .where(deposit_history.c.tenant_id == _TENANT, deposit_history.c.deposit_id == _DEPOSIT)
+    .order_by(deposit_history.c.ordinal)
+)
+_WRITE_HISTORY = insert(deposit_history).from_select(
+    ["tenant_id", "deposit_id", "ordinal", "state", "at", "note"],
+    select(
+        cast(_TENANT, Text),
+        cast(_DEPOSIT, Uuid),
+        func.count(),
+        cast(bindparam("state"), Text),
+        cast(bindparam("at", type_=Moment), Moment),
+        cast(bindparam("note"), Text),
+    ).where(deposit_history.c.tenant_id == _TENANT, deposit_history.c.deposit_id == _DEPOSIT),
+)
+_EXTERNAL_ID_KNOWN = tuple(
+    select(table.c.deposit_id).where(
+        table.c.tenant_id == _TENANT,
+        table.c.producer == bindparam("producer"),
+        table.c.external_id == bindparam("external_id"),
+    )
+    for table in (deposits, packages)
+)
 
 
 class IdempotencyKeyTaken(Conflict):
@@ -73,16 +123,17 @@ def insert_deposit(tx: Transaction, deposit: NewDeposit, documents: Sequence[Spo
     values = {name: getattr(deposit, name) for name in NewDeposit.__dataclass_fields__ if name not in ("external_id",)}
     try:
         tx.execute(
-            insert(deposits).values(
-                tenant_id=tx.tenant,
-                state=DepositState.RECEIVED,
-                lease_epoch=0,
-                attempts=0,
-                flagged=False,
-                producer=external.producer if external else None,
-                external_id=external.id if external else None,
+            _INSERT,
+            {
+                "tenant_id": tx.tenant,
+                "state": DepositState.RECEIVED,
+                "lease_epoch": 0,
+                "attempts": 0,
+                "flagged": False,
+                "producer": external.producer if external else None,
+                "external_id": external.id if external else None,
                 **values,
-            )
+            },
         )
     except IntegrityError:
         # which of the unique keys gave way is told apart without parsing a driver's message
@@ -90,7 +141,7 @@ def insert_deposit(tx: Transaction, deposit: NewDeposit, documents: Sequence[Spo
             raise IdempotencyKeyTaken("a request with this idempotency key is being received") from None
         raise ExternalIdTaken("this external id belongs to another deposit of the producer") from None
     tx.execute(
-        insert(deposit_documents),
+        _INSERT_DOCUMENTS,
         [
             {
                 "tenant_id": tx.tenant,
@@ -122,9 +173,7 @@ def transition(
 
 def get_deposit(tx: Transaction, deposit_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
-    row = tx.execute(
-        select(deposits).where(deposits.c.tenant_id == tx.tenant, deposits.c.deposit_id == deposit_id)
-    ).one_or_none()
+    row = tx.run(_GET, deposit=deposit_id).one_or_none()
     if row is None:
         raise NotFound("no such deposit")
     return row
@@ -132,44 +181,25 @@ def get_deposit(tx: Transaction, deposit_id: UUID) -> AnyRow:
 
 def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> AnyRow | None:
     """The deposit that this account made under this key, in any state."""
-    return tx.execute(
-        select(deposits).where(
-            deposits.c.tenant_id == tx.tenant, deposits.c.account == account, deposits.c.idempotency_key == key
-        )
-    ).one_or_none()
+    return tx.run(_BY_KEY, account=account, key=key).one_or_none()
 
 
 def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     """The deposit's documents by number."""
-    return tx.execute(
-        select(deposit_documents)
-        .where(deposit_documents.c.tenant_id == tx.tenant, deposit_documents.c.deposit_id == deposit_id)
-        .order_by(deposit_documents.c.number)
-    ).all()
+    return tx.run(_DOCUMENTS, deposit=deposit_id).all()
 
 
 def history_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     """The states it has been in, in order: (state, at, note)."""
-    return tx.execute(
-        select(deposit_history.c.state, deposit_history.c.at, deposit_history.c.note)
-        .where(deposit_history.c.tenant_id == tx.tenant, deposit_history.c.deposit_id == deposit_id)
-        .order_by(deposit_history.c.ordinal)
-    ).all()
+    return tx.run(_HISTORY, deposit=deposit_id).all()
 
 
 def describe_document(
     tx: Transaction, deposit_id: UUID, number: int, puid: str | None, format_name: str | None, verdict: str
 ) -> None:
     """Adds what examination found out about one document."""
-    tx.execute(
-        update(deposit_documents)
-        .where(
-            deposit_documents.c.tenant_id == tx.tenant,
-            deposit_documents.c.deposit_id == deposit_id,
-            deposit_documents.c.number == number,
-        )
-        .values(puid=puid, format_name=format_name, verdict=verdict)
-    )
+    found = {"new_puid": puid, "new_format_name": format_name, "new_verdict": verdict}
+    tx.run(_DESCRIBE, deposit=deposit_id, of_number=number, **found)
 
 
 def is_flagged(tx: Transaction, package_id: UUID) -> bool:
@@ -211,23 +241,10 @@ def spool_files(tx: Transaction) -> frozenset[str]:
 
 def _external_id_known(tx: Transaction, external: ExternalId) -> bool:
     return any(
-        tx.execute(
-            select(func.count()).where(
-                table.c.tenant_id == tx.tenant,
-                table.c.producer == external.producer,
-                table.c.external_id == external.id,
-            )
-        ).scalar_one()
-        for table in (deposits, packages)
+        tx.run(known, producer=external.producer, external_id=external.id).first() is not None
+        for known in _EXTERNAL_ID_KNOWN
     )
 
 
 def _write_history(tx: Transaction, deposit_id: UUID, state: DepositState, at: datetime, note: str | None) -> None:
-    ordinal = tx.execute(
-        select(func.count()).where(deposit_history.c.tenant_id == tx.tenant, deposit_history.c.deposit_id == deposit_id)
-    ).scalar_one()
-    tx.execute(
-        insert(deposit_history).values(
-            tenant_id=tx.tenant, deposit_id=deposit_id, ordinal=ordinal, state=state, at=at, note=note
-        )
-    )
+    tx.run(_WRITE_HISTORY, deposit=deposit_id, state=state, at=at, note=note)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, exists, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, insert, not_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -25,6 +25,11 @@ from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
 
 LEASED = Leased(evidence_batches, evidence_batches.c.batch_id, UNRECORDED)
+_PLACE = (
+    update(deposits)
+    .where(deposits.c.tenant_id == bindparam("tenant"), deposits.c.package_id == bindparam("package"))
+    .values(batch_id=bindparam("of_batch"), leaf_index=bindparam("index"))
+)
 
 
 class BatchState(StrEnum):
@@ -128,13 +133,13 @@ def insert_batch(
         )
     )
     insert_members(tx, batch_id, members)
-    for index, member in enumerate(members):
-        if member.kind == "aip":
-            tx.execute(
-                update(deposits)
-                .where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == member.package_id)
-                .values(batch_id=batch_id, leaf_index=index)
-            )
+    places = [
+        {"tenant": tx.tenant, "package": member.package_id, "of_batch": batch_id, "index": index}
+        for index, member in enumerate(members)
+        if member.kind == "aip"
+    ]
+    if places:
+        tx.execute(_PLACE, places)
 
 
 def insert_members(tx: Transaction, batch_id: UUID, members: Sequence[Member]) -> None:

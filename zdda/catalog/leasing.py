@@ -6,13 +6,29 @@ with an older epoch finds no row and is fenced off, however late it wakes up.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Table, TextClause, or_, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    TextClause,
+    Update,
+    bindparam,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from zdda.database.session import Transaction
 from zdda.database.types import MICROSECOND, Moment, database_now
@@ -33,7 +49,7 @@ class Lease:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Leased:
     """A table whose rows are leased, the column that names them, and the condition of its index of unfinished rows."""
 
@@ -46,46 +62,38 @@ class Leased:
     ) -> list[Lease]:
         """Takes up to ``limit`` rows that are due, oldest first: in one of ``states``, free or with an expired
         lease, and not deferred beyond now."""
-        t = self.table.c
-        due = (
-            select(self.key, t.state, t.lease_epoch, t.attempts)
-            .where(*self._due(tx, states))
-            .order_by(self.key)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        leases = [Lease(key, state, epoch + 1, attempts) for key, state, epoch, attempts in tx.execute(due).all()]
-        for taken in leases:
-            tx.execute(
-                update(self.table)
-                .where(t.tenant_id == tx.tenant, self.key == taken.key)
-                .values(lease_owner=owner, lease_epoch=taken.epoch, lease_until=_after(lease))
-            )
+        due = tx.run(_due(self, tuple(states)), limit=limit).all()
+        leases = [Lease(key, state, epoch + 1, attempts) for key, state, epoch, attempts in due]
+        if leases:
+            taken = [
+                {
+                    "tenant": tx.tenant,
+                    "key": each.key,
+                    "owner": owner,
+                    "epoch": each.epoch,
+                    "wait": lease // MICROSECOND,
+                }
+                for each in leases
+            ]
+            tx.execute(_take(self), taken)
         return leases
 
     def any_due(self, tx: Transaction, states: Collection[str]) -> bool:
         """Whether ``claim`` would find something: a look that takes no lock."""
-        return tx.execute(select(self.key).where(*self._due(tx, states)).limit(1)).first() is not None
+        return tx.run(_any_due(self, tuple(states))).first() is not None
 
     def renew(self, tx: Transaction, held: Lease, lease: timedelta) -> None:
         """Holds the row for longer; raises ``FencedOff``."""
-        self._write(tx, held, lease_until=_after(lease))
+        self._write(tx, held, {}, lease_until=lease)
 
     def release(self, tx: Transaction, held: Lease) -> None:
         """Gives the row back; raises ``FencedOff``."""
-        self._write(tx, held, lease_owner=None, lease_until=None)
+        self._write(tx, held, {"lease_owner": None, "lease_until": None})
 
     def defer(self, tx: Transaction, held: Lease, reason: str, wait: timedelta) -> None:
         """Gives the row back with the reason why it waits, for ``wait`` from now; raises ``FencedOff``."""
-        self._write(
-            tx,
-            held,
-            lease_owner=None,
-            lease_until=None,
-            attempts=held.attempts + 1,
-            deferred_reason=reason,
-            not_before=_after(wait),
-        )
+        values = {"lease_owner": None, "lease_until": None, "attempts": held.attempts + 1, "deferred_reason": reason}
+        self._write(tx, held, values, not_before=wait)
 
     def take_back(self, tx: Transaction, owners: str) -> None:
         """Frees what owners whose names begin with ``owners`` still hold: they are known to be dead. Raises every
@@ -104,42 +112,83 @@ class Leased:
 
         Raises ``FencedOff`` when the row has moved on or was claimed by another worker.
         """
-        self._write(
-            tx,
-            held,
-            self.table.c.state == before,
-            state=after,
-            attempts=0,
-            deferred_reason=None,
-            not_before=None,
-            **values,
-        )
+        moved = {"state": after, "attempts": 0, "deferred_reason": None, "not_before": None}
+        self._write(tx, held, {**moved, **values}, before)
         return Lease(held.key, after, held.epoch, 0)
 
-    def _due(self, tx: Transaction, states: Collection[str]) -> tuple[ColumnElement[bool] | TextClause, ...]:
-        t, now = self.table.c, database_now()
-        return (
-            self.unfinished,
-            t.tenant_id == tx.tenant,
-            t.state.in_(states),
-            or_(t.lease_until.is_(None), t.lease_until <= now, t.lease_until > _after(LONGEST_LEASE)),
-            or_(t.not_before.is_(None), t.not_before <= now, t.not_before > _after(LONGEST_DEFERRAL)),
-        )
-
-    def _write(self, tx: Transaction, held: Lease, *conditions: ColumnElement[bool], **values: Any) -> None:
-        done = tx.execute(
-            update(self.table)
-            .where(
-                self.table.c.tenant_id == tx.tenant,
-                self.key == held.key,
-                self.table.c.lease_epoch == held.epoch,
-                *conditions,
-            )
-            .values(**values)
-        )
-        if done.rowcount != 1:
+    def _write(
+        self,
+        tx: Transaction,
+        held: Lease,
+        values: Mapping[str, object],
+        before: str | None = None,
+        **waits: timedelta,
+    ) -> None:
+        """Sets ``values``, and the columns of ``waits`` to so long from now, where the lease still holds the row."""
+        statement = _fenced(self, tuple(values), tuple(waits), before is not None)
+        parameters: dict[str, object] = {f"new_{name}": value for name, value in values.items()}
+        parameters |= {f"wait_{name}": wait // MICROSECOND for name, wait in waits.items()}
+        if before is not None:
+            parameters["before"] = before
+        if tx.run(statement, key=held.key, epoch=held.epoch, **parameters).rowcount != 1:
             raise FencedOff("another worker holds this work now")
 
 
-def _after(wait: timedelta) -> ColumnElement[Any]:
-    return type_coerce(type_coerce(database_now(), BigInteger) + wait // MICROSECOND, Moment)
+# --- statements, each built once for a table and the columns it writes
+
+_TENANT: BindParameter[Any] = bindparam("tenant")
+
+
+def _conditions(leased: Leased, states: tuple[str, ...]) -> tuple[ColumnElement[bool] | TextClause, ...]:
+    t, now = leased.table.c, database_now()
+    far_lease, far_deferral = (_after(literal(wait // MICROSECOND)) for wait in (LONGEST_LEASE, LONGEST_DEFERRAL))
+    return (
+        leased.unfinished,
+        t.tenant_id == _TENANT,
+        t.state.in_(states),
+        or_(t.lease_until.is_(None), t.lease_until <= now, t.lease_until > far_lease),
+        or_(t.not_before.is_(None), t.not_before <= now, t.not_before > far_deferral),
+    )
+
+
+@lru_cache
+def _due(leased: Leased, states: tuple[str, ...]) -> Select[Any]:
+    t = leased.table.c
+    return (
+        select(leased.key, t.state, t.lease_epoch, t.attempts)
+        .where(*_conditions(leased, states))
+        .order_by(leased.key)
+        .limit(bindparam("limit"))
+        .with_for_update(skip_locked=True)
+    )
+
+
+@lru_cache
+def _any_due(leased: Leased, states: tuple[str, ...]) -> Select[Any]:
+    return select(leased.key).where(*_conditions(leased, states)).limit(1)
+
+
+@lru_cache
+def _take(leased: Leased) -> Update:
+    return (
+        update(leased.table)
+        .where(leased.table.c.tenant_id == _TENANT, leased.key == bindparam("key"))
+        .values(lease_owner=bindparam("owner"), lease_epoch=bindparam("epoch"), lease_until=_after(bindparam("wait")))
+    )
+
+
+@lru_cache
+def _fenced(leased: Leased, columns: tuple[str, ...], waits: tuple[str, ...], moving: bool) -> Update:
+    """An update that finds the row only while the lease's epoch is the newest."""
+    t = leased.table.c
+    conditions = [t.tenant_id == _TENANT, leased.key == bindparam("key"), t.lease_epoch == bindparam("epoch")]
+    if moving:
+        conditions.append(t.state == bindparam("before"))
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+    values |= {name: _after(bindparam(f"wait_{name}")) for name in waits}
+    return update(leased.table).where(*conditions).values(values)
+
+
+def _after(microseconds: ColumnElement[Any]) -> ColumnElement[Any]:
+    """So long from now, by the database's clock."""
+    return type_coerce(type_coerce(database_now(), BigInteger) + type_coerce(microseconds, BigInteger), Moment)

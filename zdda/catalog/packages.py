@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import BindParameter, bindparam, insert, select
 
 from zdda.catalog.tables import objects, package_documents, packages, subject_identifiers
 from zdda.database.session import AnyRow, Transaction
@@ -65,6 +66,15 @@ class StoredObject:
     retain_until: datetime
 
 
+_TENANT: BindParameter[Any] = bindparam("tenant")
+_PACKAGE: BindParameter[Any] = bindparam("package")
+_INSERT, _INSERT_DOCUMENTS, _INSERT_OBJECT = insert(packages), insert(package_documents), insert(objects)
+_GET = select(packages).where(packages.c.tenant_id == _TENANT, packages.c.package_id == _PACKAGE)
+_DOCUMENTS = (
+    select(package_documents)
+    .where(package_documents.c.tenant_id == _TENANT, package_documents.c.package_id == _PACKAGE)
+    .order_by(package_documents.c.number)
+)
 _DERIVED = frozenset({"submission", "documents"})
 
 
@@ -73,19 +83,20 @@ def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
     submission = package.submission
     external = submission.external_id
     tx.execute(
-        insert(packages).values(
-            tenant_id=tx.tenant,
-            title=submission.title,
-            document_type=submission.document_type,
-            originator=submission.originator,
-            created=submission.created,
-            producer=external.producer if external else None,
-            external_id=external.id if external else None,
+        _INSERT,
+        {
+            "tenant_id": tx.tenant,
+            "title": submission.title,
+            "document_type": submission.document_type,
+            "originator": submission.originator,
+            "created": submission.created,
+            "producer": external.producer if external else None,
+            "external_id": external.id if external else None,
             **{name: getattr(package, name) for name in ArchivedPackage.__dataclass_fields__ if name not in _DERIVED},
-        )
+        },
     )
     tx.execute(
-        insert(package_documents),
+        _INSERT_DOCUMENTS,
         [
             {
                 "tenant_id": tx.tenant,
@@ -114,9 +125,7 @@ def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
 
 def get_package(tx: Transaction, package_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
-    row = tx.execute(
-        select(packages).where(packages.c.tenant_id == tx.tenant, packages.c.package_id == package_id)
-    ).one_or_none()
+    row = tx.run(_GET, package=package_id).one_or_none()
     if row is None:
         raise NotFound("no such package")
     return row
@@ -124,11 +133,7 @@ def get_package(tx: Transaction, package_id: UUID) -> AnyRow:
 
 def documents_of_package(tx: Transaction, package_id: UUID) -> Sequence[AnyRow]:
     """The package's documents by number."""
-    return tx.execute(
-        select(package_documents)
-        .where(package_documents.c.tenant_id == tx.tenant, package_documents.c.package_id == package_id)
-        .order_by(package_documents.c.number)
-    ).all()
+    return tx.run(_DOCUMENTS, package=package_id).all()
 
 
 def known_content(tx: Transaction, content_id: bytes) -> tuple[UUID, ...]:
@@ -145,11 +150,8 @@ def known_content(tx: Transaction, content_id: bytes) -> tuple[UUID, ...]:
 
 def insert_object(tx: Transaction, stored: StoredObject) -> None:
     """Lists an object that now lies in the stores."""
-    tx.execute(
-        insert(objects).values(
-            tenant_id=tx.tenant, **{name: getattr(stored, name) for name in StoredObject.__dataclass_fields__}
-        )
-    )
+    values = {name: getattr(stored, name) for name in StoredObject.__dataclass_fields__}
+    tx.execute(_INSERT_OBJECT, {"tenant_id": tx.tenant, **values})
 
 
 def stored_objects(tx: Transaction) -> Iterator[StoredObject]:

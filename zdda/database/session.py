@@ -24,6 +24,11 @@ class Transaction:
     connection: Connection
     tenant: TenantId
 
+    def run(self, prepared: Executable, **parameters: Any) -> CursorResult[*tuple[Any, ...]]:
+        """Executes a statement that was built once, when its module was loaded, and names the tenant ``:tenant``:
+        building one takes four times as long as executing it."""
+        return self.execute(prepared, {"tenant": self.tenant, **parameters})
+
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         result = self.connection.execute(statement, parameters)
         assert isinstance(result, CursorResult)
