@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
+from zdda.cli.candidate_files import CandidateFile
 from zdda.model.clock import parse_time
+from zdda.signatures.content import MAXIMUM_CANDIDATES
 from zdda.signatures.errors import FormatError
 from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
 from zdda.validation.validate import validate_document
@@ -27,10 +29,11 @@ def validate_file(request: dict[str, Any]) -> dict[str, Any]:
     with ExitStack() as stack:
         try:
             document = stack.enter_context(open(request["document"], "rb"))
-            detached = [stack.enter_context(open(path, "rb")) for path in request["detached"][:256]]
+            paths = [Path(path) for path in request["detached"][:MAXIMUM_CANDIDATES]]
+            detached = [cast(BinaryIO, stack.enter_context(CandidateFile(path))) for path in paths]
+            report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
         except OSError as error:
             return {"error": f"a file cannot be read: {_reason(error)}"}
-        report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
     worst = report.worst()
     return {"report": report.as_json(), "worst": None if worst is None else worst.value}
 

@@ -15,11 +15,12 @@ from asn1crypto import algos, core
 
 from zdda.signatures import cms
 from zdda.signatures import der as tlv
+from zdda.signatures.ber import extent
 from zdda.signatures.content import Content
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import digest_name, new_digest
 from zdda.signatures.timestamp_token import TimestampToken
-from zdda.signatures.transmitted import Element, MessagePieces, SignerPieces, extent
+from zdda.signatures.transmitted import Element, MessagePieces, SignerPieces
 
 HASH_INDEX_V1 = "0.4.0.1733.2.5"
 HASH_INDEX_V2 = "0.4.0.19122.1.4"

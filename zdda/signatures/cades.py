@@ -32,7 +32,7 @@ from zdda.signatures.model import (
 )
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.signer_info import find_signer, reference_state, signed_properties
-from zdda.signatures.transmitted import MessagePieces, SignerPieces, message_pieces, signer_pieces
+from zdda.signatures.transmitted import MessagePieces, message_pieces, signer_pieces
 
 MAXIMUM_SIGNERS = 100
 MAXIMUM_COUNTER_SIGNATURES = 100
@@ -107,11 +107,8 @@ class _Reader:
         self.counter_signatures = 0
         self.pieces: MessagePieces | None = None
 
-    def signature(
-        self, signer: cms.Signer, content: Content | None, path: tuple[int, ...], encoded: bytes = b""
-    ) -> Signature:
-        """``path``: the position of the SignerInfo; of a counter-signature below that of its parent, and ``encoded``
-        are then its bytes."""
+    def signature(self, signer: cms.Signer, content: Content | None, path: tuple[int, ...]) -> Signature:
+        """``path``: the position of the SignerInfo; of a counter-signature below that of its parent."""
         counter = len(path) > 1
         place = "/".join(map(str, path)).encode("ascii")
         identifier = _identifier(signer, place)
@@ -140,7 +137,7 @@ class _Reader:
         counters = self._counter_signatures(signer, path, findings)
         timestamps: tuple[Timestamp, ...] = ()
         try:
-            around = Surroundings(self._message, lambda: self._pieces(encoded, path), content, counters)
+            around = Surroundings(self._message, lambda: signer_pieces(signer.encoded), content, counters)
             timestamps = timestamps_of(signer, identifier, around)
         except FormatError as error:
             findings.append(Finding("timestamps-unreadable", Severity.FATAL, str(error)))
@@ -168,8 +165,13 @@ class _Reader:
             digest_algorithm=signer.digest_algorithm,
             data_to_be_signed=signer.signed_attributes,
             # RFC 5652 clause 5.6: the value holds only where message-digest is the digest that was computed anew; and
-            # clause 11 forbids attributes that say two things.
-            value_intact=verified and consistent and not repeated and matcher is not None and matcher.intact,
+            # clause 11 forbids attributes that say two things. RFC 6211: it fails where algorithms were exchanged.
+            value_intact=verified
+            and consistent
+            and not repeated
+            and properties.algorithm_protection != "mismatch"
+            and matcher is not None
+            and matcher.intact,
             matchers=(matcher,) if matcher is not None else (),
             signer=certificate,
             reference=reference_state(references, certificate),
@@ -191,9 +193,6 @@ class _Reader:
         if self.pieces is None:
             self.pieces = message_pieces(self.signed.der)
         return self.pieces
-
-    def _pieces(self, encoded: bytes, path: tuple[int, ...]) -> SignerPieces:
-        return signer_pieces(encoded or self._message().signers[path[0]])
 
     def _unread(self, signer: cms.Signer, counter: bool) -> tuple[str, ...]:
         return cms.validation_values(signer).unread if counter else self.signed.unread
@@ -227,7 +226,7 @@ class _Reader:
                 below = (*path, position, number)
                 try:
                     counter = cms.parse_signer(value)
-                    found[position, number] = self.signature(counter, Content(signer.signature), below, value)
+                    found[position, number] = self.signature(counter, Content(signer.signature), below)
                 except FormatError as error:
                     found[position, number] = _unreadable(value, below, str(error), len(self.signed.der))
         return found

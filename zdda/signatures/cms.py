@@ -16,6 +16,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from asn1crypto import cms, core, crl, tsp
 
 from zdda.signatures import der as tlv
+from zdda.signatures.ber import members
 from zdda.signatures.certificates import Certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import (
@@ -53,6 +54,7 @@ CERTIFICATE_VALUES = "1.2.840.113549.1.9.16.2.23"
 REVOCATION_VALUES = "1.2.840.113549.1.9.16.2.24"
 ADOBE_REVOCATION = "1.2.840.113583.1.1.8"
 ALGORITHM_PROTECTION = "1.2.840.113549.1.9.52"
+_NULL = b"\x05\x00"
 _OCSP_BASIC = "1.3.6.1.5.5.7.48.1.1"
 OCSP_FORMATS = frozenset({"1.3.6.1.5.5.7.16.2", _OCSP_BASIC})
 
@@ -127,7 +129,8 @@ class CertificateReference:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Signer:
-    """One SignerInfo. ``signed_attributes`` is the SET that the signature value is over, or None."""
+    """One SignerInfo. ``signed_attributes`` is the SET that the signature value is over, or None; ``encoded`` the
+    SignerInfo as it was transmitted."""
 
     version: int
     issuer: bytes | None
@@ -139,6 +142,7 @@ class Signer:
     signed_attributes: bytes | None
     signed: Attributes
     unsigned: Attributes
+    encoded: bytes
 
     def signed_value(self, oid: str) -> bytes | None:
         """The one value of a signed attribute; raises ``FormatError`` where there are several (RFC 5652
@@ -327,6 +331,7 @@ def _attributes(value: Any) -> tuple[bytes | None, Attributes]:
 
 
 def _signer(info: Any) -> Signer:
+    encoded = bytes(info.dump())  # before anything in it is parsed: then it is written out as it was read
     signed_attributes, signed = _attributes(info["signed_attrs"])
     _, unsigned = _attributes(info["unsigned_attrs"])
     sid = info["sid"]
@@ -350,6 +355,7 @@ def _signer(info: Any) -> Signer:
         signed_attributes=signed_attributes,
         signed=signed,
         unsigned=unsigned,
+        encoded=encoded,
     )
 
 
@@ -385,26 +391,27 @@ def octet_string(data: bytes) -> bytes:
 
 
 def algorithm_protection(signer: Signer) -> str:
-    """RFC 6211: ``absent``, or whether the protected algorithms are those of the SignerInfo: ``match``,
-    ``mismatch``."""
+    """RFC 6211 clause 2: ``absent``, or whether the attribute holds copies of the SignerInfo's algorithm
+    identifiers, parameters included: ``match``, ``mismatch``. Absent and NULL parameters are one."""
     value = signer.signed_value(ALGORITHM_PROTECTION)
     if value is None:
         return "absent"
     try:
-        digest, protected = _protected_algorithms(value)
+        return "match" if _protects(value, signer) else "mismatch"
     except FormatError:
         return "mismatch"
-    return "match" if (digest, protected) == (signer.digest_algorithm, signer.algorithm) else "mismatch"
 
 
 @reading("a protection attribute")
-def _protected_algorithms(value: bytes) -> tuple[str, SignatureAlgorithm]:
-    parsed = cms.CMSAlgorithmProtection.load(value)
-    digest = digest_name(parsed["digest_algorithm"]["algorithm"].dotted)
-    algorithm = parsed["signature_algorithm"]
-    parameters = algorithm["parameters"]
-    raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
-    return digest, signature_algorithm(algorithm["algorithm"].dotted, raw, digest)
+def _protects(value: bytes, signer: Signer) -> bool:
+    digest, algorithm = members(value)
+    _, _, own_digest, _, own_algorithm = members(signer.encoded)[:5]
+    tagged = algorithm[:1] == b"\xa1"
+    return tagged and _same_algorithm(digest, own_digest) and _same_algorithm(algorithm, own_algorithm)
+
+
+def _same_algorithm(one: bytes, other: bytes) -> bool:
+    return [item for item in members(one) if item != _NULL] == [item for item in members(other) if item != _NULL]
 
 
 @reading("a signing-certificate attribute")

@@ -70,6 +70,8 @@ def cms_signature(
     except FormatError as error:
         findings.append(Finding("signed-attributes-unreadable", Severity.FATAL, str(error)))
         matchers, properties = (), SignedProperties()
+    if properties.algorithm_protection == "mismatch":
+        value_intact = False  # RFC 6211: the algorithms were exchanged
     identifier = identifier_of(pdf, dictionary)
     place = identifier.encode("ascii")
     itself = (bytes.fromhex(identifier), *signed_revocation(signer))

@@ -132,6 +132,7 @@ def _verify(signed: cms.SignedData, signer: cms.Signer) -> tuple[Certificate | N
         claimed is not None
         and hmac.compare_digest(claimed, digest(signer.digest_algorithm))
         and cms.signed_content_type(signer) == TST_INFO
+        and cms.algorithm_protection(signer) != "mismatch"
     )
     for certificate in ordered:
         if verify_signer(signer, certificate, digest):

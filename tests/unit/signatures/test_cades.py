@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ed25519, padding, rsa
 
 from tests.unit.signatures.cms_maker import (
+    ECDSA_SHA256,
     SHA256,
     algorithm,
     attribute,
@@ -70,6 +71,7 @@ def message(*signers: bytes, content: bytes | None = CONTENT, **more: Any) -> by
 
 
 PASSED: list[tuple[str, str | None]] = [("TOTAL_PASSED", None)]
+FAILED: list[tuple[str, str | None]] = [("TOTAL_FAILED", "SIG_CRYPTO_FAILURE")]
 
 
 def test_an_attached_signature_passes_and_says_what_it_is() -> None:
@@ -165,18 +167,22 @@ def test_attributes_that_say_two_things_never_pass(extra: bytes, verdict: str) -
     assert verdicts(judge(message(signer_info(lab.signer, attributes)))) == [("TOTAL_FAILED", verdict)]
 
 
-def test_protected_algorithms_must_be_those_that_were_used() -> None:
-    """RFC 6211."""
+@pytest.mark.parametrize(
+    ("digest", "signature", "verdict"),
+    [
+        (algorithm(SHA256), algorithm(ECDSA_SHA256), PASSED),
+        (algorithm(SHA256, b"\x05\x00"), algorithm(ECDSA_SHA256), PASSED),
+        (algorithm("2.16.840.1.101.3.4.2.3"), algorithm(ECDSA_SHA256), FAILED),
+        (algorithm(SHA256), algorithm("1.2.840.10045.4.3.4"), FAILED),
+        (algorithm(SHA256), algorithm(ECDSA_SHA256, octets(b"x")), FAILED),
+    ],
+)
+def test_protected_algorithms_must_be_copies_of_those_used(digest: bytes, signature: bytes, verdict: Any) -> None:
+    """RFC 6211 clause 2, parameters included; absent and NULL parameters are one."""
     lab = world()
-
-    def protected(digest: str) -> bytes:
-        signature = encode(0xA1, oid("1.2.840.10045.4.3.2"))
-        return attribute(cms.ALGORITHM_PROTECTION, encode(0x30, algorithm(digest) + signature))
-
-    for digest, passes in ((SHA256, True), ("2.16.840.1.101.3.4.2.3", False)):
-        attributes = [*signed_attributes(lab.signer, sha256(CONTENT)), protected(digest)]
-        found = verdicts(judge(message(signer_info(lab.signer, attributes))))
-        assert (found == PASSED) is passes
+    value = encode(0x30, digest + b"\xa1" + signature[1:])
+    attributes = [*signed_attributes(lab.signer, sha256(CONTENT)), attribute(cms.ALGORITHM_PROTECTION, value)]
+    assert verdicts(judge(message(signer_info(lab.signer, attributes)))) == verdict
 
 
 # --- algorithms

@@ -8,9 +8,10 @@ from tests.unit.signatures.cms_maker import in_segments, indefinite, oid
 from tests.unit.signatures.test_cades import CONTENT, message, plain
 from tests.unit.validation.laboratory import world
 from zdda.signatures import cms
+from zdda.signatures.ber import extent
 from zdda.signatures.der import encode
 from zdda.signatures.errors import FormatError
-from zdda.signatures.transmitted import extent, message_pieces, signer_pieces
+from zdda.signatures.transmitted import message_pieces, signer_pieces
 
 
 @pytest.mark.parametrize("data", [message(), message(write=indefinite, write_content=in_segments)])
