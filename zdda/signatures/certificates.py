@@ -149,7 +149,7 @@ def same_name(one: bytes, other: bytes) -> bool:
         return True
     try:
         return _hashable_name(one) == _hashable_name(other)
-    except (ValueError, TypeError, KeyError):
+    except Exception:  # noqa: BLE001 - of hostile bytes; a name that cannot be read is equal to itself only
         return False
 
 
