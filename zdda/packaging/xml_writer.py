@@ -1,31 +1,14 @@
-"""A small XML writer whose bytes depend on no library: the XML inside packages is written for ever the same."""
+"""The XML inside packages: the canonical writer, with a package's own error."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
+from zdda.model import canonical_xml
+from zdda.model.canonical_xml import DECLARATION, NotXmlText, document, is_xml_text
 from zdda.packaging.errors import UnsupportedPackage
 
-DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
-
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_PLAIN = re.compile("[ !#-%'-;=?-~]*")
-_TEXT = {ord("&"): "&amp;", ord("<"): "&lt;", ord(">"): "&gt;", ord("\r"): "&#13;"}
-_ATTRIBUTE = {**_TEXT, ord('"'): "&quot;", ord("\t"): "&#9;", ord("\n"): "&#10;"}
-
-
-def is_xml_text(text: str) -> bool:
-    """Whether XML 1.0 (clause 2.2) can carry every character of ``text``."""
-    return not _NOT_XML.search(text)
-
-
-def _escaped(text: str, table: Mapping[int, str]) -> str:
-    if _PLAIN.fullmatch(text):  # nearly always: identifiers, digests, times
-        return text
-    if _NOT_XML.search(text):
-        raise UnsupportedPackage("a text holds characters that XML cannot carry")
-    return text.translate(table)
+__all__ = ["DECLARATION", "document", "element", "is_xml_text"]
 
 
 def element(
@@ -33,21 +16,8 @@ def element(
     attributes: Mapping[str, str | None] | None = None,
     content: str | Iterable[str] | None = None,
 ) -> str:
-    """An element. ``content`` is a text (escaped here) or finished elements, each put on a line of its own.
-
-    Attributes of value ``None`` are left out; the others keep their order.
-    """
-    start = name
-    for key, value in (attributes or {}).items():
-        if value is not None:
-            start += f' {key}="{_escaped(value, _ATTRIBUTE)}"'
-    if content is None:
-        return f"<{start}/>"
-    if isinstance(content, str):
-        return f"<{start}>{_escaped(content, _TEXT)}</{name}>"
-    return f"<{start}>\n" + "".join(f"{child}\n" for child in content) + f"</{name}>"
-
-
-def document(root: str) -> bytes:
-    """The whole document in UTF-8."""
-    return (DECLARATION + root + "\n").encode("utf-8")
+    """See :func:`zdda.model.canonical_xml.element`; raises ``UnsupportedPackage`` for what XML cannot carry."""
+    try:
+        return canonical_xml.element(name, attributes, content)
+    except NotXmlText as error:
+        raise UnsupportedPackage(str(error)) from error

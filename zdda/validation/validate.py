@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -225,6 +226,7 @@ def _signature(judged: JudgedSignature, signed: SignedDocument, evidence: Eviden
         "counter": signature.counter,
         "intact": signature.value_intact,
         "valid": signature.valid,
+        "dataToBeSigned": _sha256(signature.data_to_be_signed),
         **_conclusion(judged.conclusion),
         "claimedSigningTime": _time(signature.claimed_signing_time),
         "bestSignatureTime": format_time(judged.archival.best_signature_time),
@@ -261,6 +263,7 @@ def _timestamp(judged: JudgedTimestamp) -> dict[str, Any]:
         "imprintFound": timestamp.imprint_found,
         "imprintIntact": timestamp.imprint_intact,
         "signatureValid": timestamp.signature_valid,
+        "token": _sha256(token.der if token is not None else None),
         "time": _time(token.gen_time) if token is not None else None,
         **_conclusion(judged.conclusion),
         "signingCertificate": authority.sha256.hex() if authority is not None else None,
@@ -291,6 +294,10 @@ def _conclusion(conclusion: Conclusion) -> dict[str, Any]:
         "indication": conclusion.indication.value,
         "subindication": sub.value if sub is not None else None,
     }
+
+
+def _sha256(data: bytes | None) -> str | None:
+    return None if data is None else hashlib.sha256(data).hexdigest()
 
 
 def _time(moment: datetime | None) -> str | None:
