@@ -73,6 +73,16 @@ def accept_timestamp(
     checks = Checks(ACCEPTANCE, CLAUSE)
     no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
     token = timestamp.token
+    if token is not None and certificate is not None:
+        # A token from outside its certificate's validity was made by nobody who could be held to it.
+        checks.check(
+            "signing-time-in-certificate-validity",
+            certificate.not_before <= token.gen_time <= certificate.not_after,
+            policy.timestamp.signing_time_in_certificate_validity,
+            indeterminate(SubIndication.SIG_CONSTRAINTS_FAILURE),
+            checked=format_time(token.gen_time),
+            against=f"{format_time(certificate.not_before)}/{format_time(certificate.not_after)}",
+        )
     if token is not None:
         key = certificate.key_size if certificate is not None else None
         check_algorithm(checks, policy, catalogue, token.signature_algorithm, key, moment, no_poe)

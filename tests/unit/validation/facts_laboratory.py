@@ -25,7 +25,7 @@ from zdda.trust.revocation import CertificateStatus, RevocationFact
 from zdda.validation.policy import TIMESTAMPING, ValidationPolicy
 
 ALGORITHM = SignatureAlgorithm("ecdsa", "sha256")
-START, FAR = datetime(2020, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+START, FAR = datetime(2000, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
 
 
 def name(text: str) -> bytes:

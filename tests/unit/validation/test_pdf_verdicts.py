@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -223,13 +224,29 @@ def test_a_crl_that_may_have_dropped_the_expired_certificate_proves_nothing() ->
 
 
 def test_a_signature_from_before_its_certificate_fails() -> None:
+    older = certificate(
+        "older tsa",
+        world().issuing,
+        start=START - timedelta(days=99),
+        usage="digital",
+        extended=[ExtendedKeyUsageOID.TIME_STAMPING],
+        end=CA_END,
+    )
     report = judge(
-        world().with_timestamp(START - timedelta(days=1)),
+        replace(world(), authority=older).with_timestamp(START - timedelta(days=1)),
         at=END + timedelta(days=1),
         crls=(crl(world().root, END + timedelta(days=1)), crl(world().issuing, END - timedelta(days=1))),
     )
     assert report.worst() is not Indication.TOTAL_PASSED
     assert verdicts(report)[0] == ("TOTAL_FAILED", "NOT_YET_VALID")
+
+
+def test_a_token_from_before_its_own_certificate_proves_nothing() -> None:
+    report = judge(world().with_timestamp(START - timedelta(days=1)))
+    assert [(item["indication"], item["subindication"]) for item in report.timestamps] == [
+        ("INDETERMINATE", "SIG_CONSTRAINTS_FAILURE")
+    ]
+    assert report.signatures[0]["bestSignatureTime"] == "2021-06-02T12:00:00.000Z"
 
 
 @pytest.mark.parametrize(
