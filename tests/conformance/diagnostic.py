@@ -18,11 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conformance.diagnostic_facts import DiagnosticEvidence, every, text
 from tests.conformance.diagnostic_model import record_of, signature_of, timestamp_of
+from tests.conformance.diagnostic_trust import declaration_of, services_of
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
+from zdda.signatures.model import Timestamp
 from zdda.validation.indications import Conclusion
 from zdda.validation.policy import ValidationPolicy
-from zdda.validation.processes import judge
+from zdda.validation.processes import Judged, JudgedSignature, judge
+from zdda.validation.trust_level import qualify_signature, qualify_timestamp
 
 
 def answer(path: Path, folder: Path) -> dict[str, Any]:
@@ -53,6 +56,7 @@ def answer(path: Path, folder: Path) -> dict[str, Any]:
                 **_conclusion("archival", found.archival.conclusion),
                 **_conclusion("final", found.conclusion),
                 "best_time": format_time(found.archival.best_signature_time),
+                "qualification": _signature(found, evidence, root),
             }
             for item, found in zip(listed, judged.signatures, strict=True)
         ],
@@ -63,6 +67,7 @@ def answer(path: Path, folder: Path) -> dict[str, Any]:
                 **_conclusion("basic", judged.timestamps[stamp.identifier].basic.conclusion),
                 **_conclusion("archival", judged.timestamps[stamp.identifier].conclusion),
                 "time": text(elements[key], "ProductionTime"),
+                "qualification": _timestamp(judged, stamp, evidence, root),
             }
             for key, stamp in timestamps.items()
         ],
@@ -71,6 +76,26 @@ def answer(path: Path, folder: Path) -> dict[str, Any]:
             for key, record in records.items()
         ],
     }
+
+
+def _signature(found: JudgedSignature, evidence: DiagnosticEvidence, root: Any) -> str | None:
+    signer = found.signature.signer
+    if signer is None:
+        return None
+    services, declared = services_of(signer, evidence, root), declaration_of(signer, evidence)
+    time = found.archival.best_signature_time
+    return qualify_signature(found.conclusion.indication, declared, services, time).value
+
+
+def _timestamp(judged: Judged, stamp: Timestamp, evidence: DiagnosticEvidence, root: Any) -> str | None:
+    token = stamp.token
+    signer = (
+        None if token is None or token.signer_certificate is None else evidence.certificate(token.signer_certificate)
+    )
+    if token is None or signer is None:
+        return None
+    proven = judged.proofs.of(bytes.fromhex(stamp.identifier)).time
+    return qualify_timestamp(services_of(signer, evidence, root), token.gen_time, proven).value
 
 
 def _conclusion(level: str, conclusion: Conclusion) -> dict[str, str | None]:

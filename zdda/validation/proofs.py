@@ -28,11 +28,10 @@ class EvidenceRecordFact:
 
 
 def proofs_of_timestamp(timestamp: Timestamp, proofs: ProofsOfExistence) -> ProofsOfExistence:
-    """With what ``timestamp``, which passed, proves: all that it covers existed at its time, and itself."""
+    """With what ``timestamp``, which passed, proves: all that it covers existed at its time. Not itself."""
     if timestamp.token is None:
         return proofs
-    covered = (*timestamp.covers, name_of(timestamp))
-    return _with(covered, timestamp.token.gen_time, timestamp.identifier, proofs)
+    return _with(timestamp.covers, timestamp.token.gen_time, timestamp.identifier, proofs)
 
 
 def proofs_of_record(record: EvidenceRecordFact, proofs: ProofsOfExistence) -> ProofsOfExistence:
