@@ -33,7 +33,7 @@ RANK = {Indication.TOTAL_FAILED: 0, Indication.INDETERMINATE: 1, Indication.TOTA
 days = st.integers(0, 20 * 365).map(lambda number: EPOCH + timedelta(days=number))
 RARELY = st.sampled_from([False] * 6 + [True])
 DIGESTS = st.sampled_from(["sha256"] * 6 + ["sha1"])
-MODEST = settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+MODEST = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @dataclass(frozen=True)
