@@ -88,7 +88,14 @@ class TickingClock:
 class UnsignedDocuments:
     """See ``Examiner``: every document is a PDF without signatures."""
 
-    def examine(self, spool_file: str, key: bytes, name: ObjectName, media_type: str) -> Examination:
+    def examine(
+        self,
+        spool_file: str,
+        key: bytes,
+        name: ObjectName,
+        media_type: str,
+        siblings: Sequence[tuple[str, ObjectName]] = (),
+    ) -> Examination:
         report = {"format": "zdda-simulated-report/1", "document": name.sequence}
         return Examination("fmt/276", "Acrobat PDF 1.7", "NO_SIGNATURE", report, ())
 

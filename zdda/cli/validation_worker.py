@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-from zdda.cli.candidate_files import CandidateFile
 from zdda.model.clock import parse_time
 from zdda.signatures.content import MAXIMUM_CANDIDATES
 from zdda.signatures.errors import FormatError
+from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
 from zdda.validation.validate import validate_document
 
@@ -29,13 +30,23 @@ def validate_file(request: dict[str, Any]) -> dict[str, Any]:
     with ExitStack() as stack:
         try:
             document = stack.enter_context(open(request["document"], "rb"))
-            paths = [Path(path) for path in request["detached"][:MAXIMUM_CANDIDATES]]
-            detached = [cast(BinaryIO, stack.enter_context(CandidateFile(path))) for path in paths]
+            paths = [_file(Path(path)) for path in request["detached"][:MAXIMUM_CANDIDATES]]
+            detached = [stack.enter_context(LateStream(partial(_open, path))) for path in paths]
             report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
         except OSError as error:
             return {"error": f"a file cannot be read: {_reason(error)}"}
     worst = report.worst()
     return {"report": report.as_json(), "worst": None if worst is None else worst.value}
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise FileNotFoundError(None, "no such file")
+    return path
+
+
+def _open(path: Path) -> BinaryIO:
+    return path.open("rb")
 
 
 def _small(path: Path) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from zdda.model.errors import Unavailable
 from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.signatures.identification import identify
+from zdda.signatures.late_stream import LateStream
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
@@ -52,17 +54,30 @@ class WorkerExaminer:
     ) -> None:
         self._pool, self._spool, self._anchors, self._fetch, self._clock = pool, spool, anchors, fetch, clock
 
-    def examine(self, spool_file: str, key: bytes, name: ObjectName, media_type: str) -> Examination:
-        first = self._call(spool_file, key, name, media_type, RevocationData())
+    def examine(
+        self,
+        spool_file: str,
+        key: bytes,
+        name: ObjectName,
+        media_type: str,
+        siblings: Sequence[tuple[str, ObjectName]] = (),
+    ) -> Examination:
+        first = self._call(spool_file, key, name, media_type, siblings, RevocationData())
         if first.verdict not in (Standing.INDETERMINATE, Standing.TOTAL_PASSED):
             return first
         fetched = self._fetch(_on_paths(first))  # a passed one too: what it carries may be out of date
         if not fetched.crls and not fetched.ocsps:
             return first
-        return self._call(spool_file, key, name, media_type, fetched)
+        return self._call(spool_file, key, name, media_type, siblings, fetched)
 
     def _call(
-        self, spool_file: str, key: bytes, name: ObjectName, media_type: str, revocation: RevocationData
+        self,
+        spool_file: str,
+        key: bytes,
+        name: ObjectName,
+        media_type: str,
+        siblings: Sequence[tuple[str, ObjectName]],
+        revocation: RevocationData,
     ) -> Examination:
         request = {
             "path": str(self._spool.path(spool_file)),
@@ -71,6 +86,9 @@ class WorkerExaminer:
             "package": str(name.package),
             "sequence": name.sequence,
             "mediaType": media_type,
+            "siblings": [
+                {"path": str(self._spool.path(file)), "sequence": sibling.sequence} for file, sibling in siblings
+            ],
             "anchors": [_text(der) for der in self._anchors.certificates],
             "crls": [_text(der) for der in revocation.crls],
             "ocsps": [_text(der) for der in revocation.ocsps],
@@ -130,15 +148,12 @@ def examine_here(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _examine(request: dict[str, Any]) -> dict[str, Any]:
-    name = ObjectName(
-        tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.SPOOLED_DOCUMENT, request["sequence"]
-    )
-    with (
-        open(request["path"], "rb") as source,
-        closing(
-            DecryptingReader(source, _bytes(request["key"]), name.associated_data(), cached_segments=16)
-        ) as document,
-    ):
+    with ExitStack() as stack:
+        document = stack.enter_context(closing(_opened(request, request["path"], request["sequence"])))
+        siblings = [
+            stack.enter_context(LateStream(partial(_opened, request, sibling["path"], sibling["sequence"])))
+            for sibling in request["siblings"]
+        ]
         head = document.read(_WINDOW)
         document.seek(max(0, document.length - _WINDOW))
         found = identify(head, document.read(_WINDOW))
@@ -151,6 +166,8 @@ def _examine(request: dict[str, Any]) -> dict[str, Any]:
             revocation=RevocationData(
                 tuple(_bytes(der) for der in request["crls"]), tuple(_bytes(der) for der in request["ocsps"])
             ),
+            detached=siblings,
+            guessed=True,
         )
     return {
         "puid": found.puid if found else None,
@@ -160,6 +177,18 @@ def _examine(request: dict[str, Any]) -> dict[str, Any]:
         "data": [[datum.role, _text(datum.data)] for datum in report.validation_data],
         "unreadable": report.refused,
     }
+
+
+def _opened(request: dict[str, Any], path: str, sequence: int) -> DecryptingReader:
+    """A spooled document of the request's deposit; closing it closes its file."""
+    name = ObjectName(tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.SPOOLED_DOCUMENT, sequence)
+    source = open(path, "rb")  # noqa: SIM115 - the reader owns it
+    try:
+        associated = name.associated_data()
+        return DecryptingReader(source, _bytes(request["key"]), associated, owns_source=True, cached_segments=16)
+    except BaseException:
+        source.close()
+        raise
 
 
 def _standing(report: Any) -> str:

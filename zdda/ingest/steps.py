@@ -75,11 +75,12 @@ class DepositSteps:
         retention_class = workshop.classes.get(deposit.retention_class)
         if retention_class is None:
             raise ClassGone("the settings no longer name the deposit's retention class")
+        spooled = [(row.spool_file, workshop.spooled(deposit.package_id, row.number)) for row in documents]
         found = [
             workshop.examiner.examine(
-                row.spool_file, key, workshop.spooled(deposit.package_id, row.number), row.media_type
+                file, key, name, row.media_type, [sibling for sibling in spooled if sibling[0] != file]
             )
-            for row in documents
+            for row, (file, name) in zip(documents, spooled, strict=True)
         ]
         decision = decide(
             [Standing(each.verdict) for each in found],

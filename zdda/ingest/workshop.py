@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -37,9 +37,20 @@ class Examination:
 
 
 class Examiner(Protocol):
-    """Opens hostile bytes somewhere safe. Raises ``Unavailable`` when no worker can be had."""
+    """Opens hostile bytes somewhere safe. Raises ``Unavailable`` when no worker can be had.
 
-    def examine(self, spool_file: str, key: bytes, name: ObjectName, media_type: str) -> Examination: ...
+    ``siblings``: the deposit's other documents, by spool file and name: one of them may be what a signature that
+    stands in a file of its own is over.
+    """
+
+    def examine(
+        self,
+        spool_file: str,
+        key: bytes,
+        name: ObjectName,
+        media_type: str,
+        siblings: Sequence[tuple[str, ObjectName]] = (),
+    ) -> Examination: ...
 
 
 class TimestampAuthorities(Protocol):

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from typing import BinaryIO
 
 from zdda.signatures import der as tlv
-from zdda.signatures.content import MAXIMUM_CANDIDATES, Content
+from zdda.signatures.content import MAXIMUM_CANDIDATES, Content, Detached
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import SignedDocument, TimestampType
 from zdda.signatures.signer_info import embedded_timestamp
@@ -40,14 +38,14 @@ def _header(head: bytes, start: int) -> int:
     return start + 2 + (first & 0x7F if first > 0x80 else 0)
 
 
-def read_token(data: bytes, detached: Sequence[BinaryIO] = ()) -> SignedDocument:
-    """The one timestamp of a bare token. It is over the only candidate, or over the one whose digest its imprint is;
-    without any the timestamped data are not found. Raises ``FormatError``."""
+def read_token(data: bytes, detached: Detached = Detached()) -> SignedDocument:  # noqa: B008 - immutable
+    """The one timestamp of a bare token. It is over the only candidate that is not guessed, or over the one whose
+    digest its imprint is; without any the timestamped data are not found. Raises ``FormatError``."""
     token = parse_timestamp_token(data)
-    content = None
-    for candidate in detached[:MAXIMUM_CANDIDATES]:
+    content = Content(detached.certain) if detached.certain is not None else None
+    for candidate in detached.streams[:MAXIMUM_CANDIDATES] if content is None else ():
         possible = Content(candidate)
-        if len(detached) == 1 or token.is_over_digest(possible.digest(token.hash_algorithm)):
+        if token.is_over_digest(possible.digest(token.hash_algorithm)):
             content = possible
             break
     digest = content.digest if content is not None else None

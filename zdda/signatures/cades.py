@@ -10,14 +10,13 @@ import hashlib
 import hmac
 import io
 import re
-from collections.abc import Sequence
 from typing import BinaryIO
 
 from zdda.signatures import cms
 from zdda.signatures import der as tlv
 from zdda.signatures.cades_profile import profile_of
 from zdda.signatures.cades_timestamps import Surroundings, timestamps_of
-from zdda.signatures.content import Content, choose_content
+from zdda.signatures.content import Content, Detached, choose_content
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import (
     DigestMatcher,
@@ -66,10 +65,10 @@ def load(document: BinaryIO) -> bytes:
         raise FormatError("PEM armour without a CMS message in it") from error
 
 
-def document_of(signed: cms.SignedData, detached: Sequence[BinaryIO] = ()) -> SignedDocument:
+def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> SignedDocument:  # noqa: B008 - immutable
     """All signatures of a CMS message, counter-signatures in them.
 
-    ``detached``: candidates for content that the message does not hold. Raises ``FormatError`` where the message
+    Raises ``FormatError`` where the message
     exceeds a limit; a signer that is broken is a signature with FATAL findings.
     """
     if len(signed.signers) > MAXIMUM_SIGNERS:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from typing import BinaryIO
 
 from zdda.signatures import cms
 from zdda.signatures.bare_token import read_token, token_in_response
 from zdda.signatures.cades import document_of, load
+from zdda.signatures.content import Detached
 from zdda.signatures.model import SignedDocument
 from zdda.signatures.timestamp_token import TST_INFO
 
@@ -32,7 +32,7 @@ def is_signed_data(document: BinaryIO) -> bool:
     return inner.startswith(_SIGNED_DATA) or token_in_response(head) is not None
 
 
-def read_cms_document(document: BinaryIO, detached: Sequence[BinaryIO] = ()) -> SignedDocument:
+def read_cms_document(document: BinaryIO, detached: Detached = Detached()) -> SignedDocument:  # noqa: B008 - immutable
     """Raises ``FormatError``, or ``DocumentTooLarge`` where the message is over 64 MiB."""
     data = load(document)
     start = token_in_response(data[:_WINDOW])

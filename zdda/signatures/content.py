@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from zdda.signatures import cms
@@ -60,19 +61,33 @@ class Content:
             yield block
 
 
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """Candidates for content that a message does not hold. ``guessed``: nobody said that they are its content; a
+    single one that does not match is then not the content, else it is content that was changed."""
+
+    streams: Sequence[BinaryIO] = ()
+    guessed: bool = False
+
+    @property
+    def certain(self) -> BinaryIO | None:
+        return self.streams[0] if len(self.streams) == 1 and not self.guessed else None
+
+
 def choose_content(
-    signed: cms.SignedData, candidates: Sequence[BinaryIO], verifies: Any = lambda signer, content: False
+    signed: cms.SignedData, detached: Detached, verifies: Callable[[cms.Signer, Content], bool]
 ) -> Content | None:
-    """The content that ``signed`` is over: its own; else the only candidate; else the first candidate whose digest
-    a signer names, or, where a signer names none, for which ``verifies(signer, content)``. None where there is none.
+    """The content that ``signed`` is over: its own; else the only candidate, unless guessed; else the first candidate
+    whose digest a signer names, or, where a signer names none, for which ``verifies(signer, content)``. None where
+    there is none.
     """
     if signed.content is not None:
         content = Content(signed.content)
         content.prepare(signer.digest_algorithm for signer in signed.signers)
         return content
-    if len(candidates) == 1:
-        return Content(candidates[0])
-    for candidate in candidates[:MAXIMUM_CANDIDATES]:
+    if detached.certain is not None:
+        return Content(detached.certain)
+    for candidate in detached.streams[:MAXIMUM_CANDIDATES]:
         content = Content(candidate)
         content.prepare(signer.digest_algorithm for signer in signed.signers)
         if any(_is_named(signer, content, verifies) for signer in signed.signers):
@@ -80,10 +95,10 @@ def choose_content(
     return None
 
 
-def _is_named(signer: cms.Signer, content: Content, verifies: Any) -> bool:
+def _is_named(signer: cms.Signer, content: Content, verifies: Callable[[cms.Signer, Content], bool]) -> bool:
     try:
         if signer.signed_attributes is None:
-            return bool(verifies(signer, content))
+            return verifies(signer, content)
         claimed = cms.message_digest(signer)
         return claimed is not None and hmac.compare_digest(claimed, content.digest(signer.digest_algorithm))
     except FormatError:

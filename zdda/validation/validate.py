@@ -13,6 +13,7 @@ from zdda.model.clock import format_time
 from zdda.model.errors import IntegrityError, Unavailable
 from zdda.signatures.cades import DocumentTooLarge
 from zdda.signatures.cms_document import is_signed_data, read_cms_document
+from zdda.signatures.content import Detached
 from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.identification import IdentifiedFormat, identify
 from zdda.signatures.model import Signature, SignedDocument, Timestamp
@@ -43,12 +44,14 @@ def validate_document(
     revocation: RevocationData = RevocationData(),  # noqa: B008 - immutable
     identified: IdentifiedFormat | None = None,
     catalogue: AlgorithmCatalogue = _CATALOGUE,
+    guessed: bool = False,
 ) -> ValidationReport:
     """The report on ``document`` (seekable) at the moment ``at``, which is mandatory.
 
     A document that no reader can open is *refused*, a format whose signatures are not validated yet or an internal
     error leaves it *not validated*: both are said in the report, and ``worst()`` is then never TOTAL_PASSED.
-    ``detached`` are candidates (seekable) for content that stands beside a CMS signature or a timestamp token.
+    ``detached`` are candidates (seekable) for content that stands beside a CMS signature or a timestamp token;
+    ``guessed``: nobody said that they are its content, so that one which does not match proves nothing.
     """
     if at is None or at.tzinfo is None:
         raise ValueError("the validation time is given, with a time zone")
@@ -58,7 +61,7 @@ def validate_document(
         media_type = found.media_type if found is not None else None
         # A CMS message may hold a PDF within its first kilobyte: what the bytes begin with decides.
         if is_signed_data(document):
-            signed = read_cms_document(document, detached)
+            signed = read_cms_document(document, Detached(detached, guessed))
         elif media_type == "application/pdf" or _has_pdf_header(document):
             signed = read_pdf(document)
         else:
