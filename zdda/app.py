@@ -41,7 +41,7 @@ from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.resumption import resume
 from zdda.ingest.steps import DepositSteps
 from zdda.ingest.workshop import IntakeLimits, Workshop
-from zdda.jobs.runner import LeasedWork, Runner, WorkSource
+from zdda.jobs.runner import Crew, LeasedWork, Runner
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
@@ -67,7 +67,7 @@ from zdda.trust.token_completion import TokenCompleter
 from zdda.trust.tsa_client import AuthorityAddress, AuthorityUnavailable, TsaClient, TsaClients
 
 _log = structlog.get_logger(__name__)
-_IDLE, _BEAT = 0.25, 60.0
+_OFTEN, _IDLE, _BEAT = 0.02, 0.25, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,8 +341,14 @@ def _runner(settings: Settings, workshop: Workshop) -> Runner:
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
     batches = LeasedWork(workshop.database, BATCHES, on_the_way, BatchSteps(workshop), owner)
-    sources: list[WorkSource] = [deposits, closer, batches, _Audit(workshop.database)]
-    return Runner(sources, settings.workers.threads, _IDLE, _BEAT)
+    often = min(_IDLE, max(_OFTEN, settings.evidence.batch_seconds / 4))
+    crews = [
+        Crew(deposits, settings.workers.threads, _IDLE),
+        Crew(closer, 1, often),
+        Crew(batches, 2, _IDLE),
+        Crew(_Audit(workshop.database), 1, _IDLE),
+    ]
+    return Runner(crews, _BEAT)
 
 
 def _authorities(settings: Settings, folder: Path, http: httpx.Client, clock: Clock, entropy: Entropy) -> TsaClients:

@@ -31,7 +31,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]
 
 def client_of(running: Demonstration, account: str, *arguments: str, url: str | None = None) -> Result:
     options = ["--url", url or running.url, "--user", account, "--password", running.passwords[account]]
-    return RUN.invoke(application, [*arguments, *options, "--cacert", str(running.root.with_suffix(".pem"))])
+    return RUN.invoke(application(), [*arguments, *options, "--cacert", str(running.root.with_suffix(".pem"))])
 
 
 @pytest.fixture
@@ -67,9 +67,9 @@ def test_deposit_and_fetch_and_verify(running: Demonstration, document: Path, tm
     done = client_of(running, CONSUMER, "fetch", package, "--evidence-record", "-o", str(record))
     assert done.exit_code == 0
     assert record.read_bytes() == container.with_name("p.asice.ers").read_bytes()
-    verified = RUN.invoke(application, ["verify", str(container), "--trust-anchor", str(running.root)])
+    verified = RUN.invoke(application(), ["verify", str(container), "--trust-anchor", str(running.root)])
     assert verified.exit_code == 0
-    assert RUN.invoke(application, ["verify", str(container)]).exit_code == 2
+    assert RUN.invoke(application(), ["verify", str(container)]).exit_code == 2
     assert not list(tmp_path.glob("*.part"))
 
 
@@ -101,7 +101,7 @@ def test_the_same_key_gives_the_same_receipt(running: Demonstration, document: P
 
 
 def test_settings_are_shown_with_secrets_masked(running: Demonstration) -> None:
-    shown = RUN.invoke(application, ["config", "show", "--folder", str(running.folder)])
+    shown = RUN.invoke(application(), ["config", "show", "--folder", str(running.folder)])
     assert shown.exit_code == 0
     value = json.loads(shown.stdout)
     assert value["archive"]["tenant"] == "hospital"
@@ -111,7 +111,7 @@ def test_settings_are_shown_with_secrets_masked(running: Demonstration) -> None:
 @pytest.mark.parametrize("text", ["surprise = 1", "[archive]\nsurprise = 1", "not toml", "[listen]\nport = 99999999"])
 def test_settings_that_make_no_sense_are_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "zdda.toml").write_text(text)
-    shown = RUN.invoke(application, ["config", "show", "--folder", str(tmp_path)])
+    shown = RUN.invoke(application(), ["config", "show", "--folder", str(tmp_path)])
     assert shown.exit_code == 3
     assert "settings-invalid" in shown.output
 
@@ -119,23 +119,23 @@ def test_settings_that_make_no_sense_are_refused(text: str, tmp_path: Path) -> N
 def test_an_unknown_environment_variable_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "zdda.toml").write_text("")
     monkeypatch.setenv("ZDDA_SURPRISE", "1")
-    assert RUN.invoke(application, ["config", "show", "--folder", str(tmp_path)]).exit_code == 3
+    assert RUN.invoke(application(), ["config", "show", "--folder", str(tmp_path)]).exit_code == 3
     monkeypatch.delenv("ZDDA_SURPRISE")
     monkeypatch.setenv("ZDDA_LISTEN__PORT", "9443")
-    shown = RUN.invoke(application, ["config", "show", "--folder", str(tmp_path)])
+    shown = RUN.invoke(application(), ["config", "show", "--folder", str(tmp_path)])
     assert json.loads(shown.stdout)["listen"]["port"] == 9443
 
 
 def test_init_makes_everything_once_and_serve_serves(running: Demonstration, tmp_path: Path) -> None:
     folder = tmp_path / "archive"
-    made = RUN.invoke(application, ["init", "--folder", str(folder), "--account", "kis:producer"])
+    made = RUN.invoke(application(), ["init", "--folder", str(folder), "--account", "kis:producer"])
     assert made.exit_code == 0, made.output
     password = made.stdout.splitlines()[0].split("\t")[1]
     key = (folder / "keys" / "key-encryption.key").read_bytes()
-    again = RUN.invoke(application, ["init", "--folder", str(folder)])
+    again = RUN.invoke(application(), ["init", "--folder", str(folder)])
     assert again.exit_code == 0
     assert (folder / "keys" / "key-encryption.key").read_bytes() == key
-    assert RUN.invoke(application, ["init", "--folder", str(folder), "--account", "x:king"]).exit_code == 2
+    assert RUN.invoke(application(), ["init", "--folder", str(folder), "--account", "x:king"]).exit_code == 2
     for name in ("seal", "tls"):
         for ending in ("key", "pem"):
             shutil.copy(running.folder / "keys" / f"{name}.{ending}", folder / "keys")

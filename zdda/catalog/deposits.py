@@ -19,7 +19,12 @@ from zdda.model.deposit import NEXT, DepositState
 from zdda.model.errors import Conflict, NotFound
 from zdda.model.submission import DocumentDescription, ExternalId
 
-LEASED = Leased(deposits, deposits.c.deposit_id, ON_THE_WAY)
+LEASED = Leased(
+    deposits,
+    deposits.c.deposit_id,
+    ON_THE_WAY,
+    frozenset({DepositState.STORED, DepositState.ARCHIVED, DepositState.REJECTED}),
+)
 
 _TENANT: BindParameter[Any] = bindparam("tenant")
 _DEPOSIT: BindParameter[Any] = bindparam("deposit")

@@ -24,13 +24,6 @@ from zdda.database.session import AnyRow, Transaction
 from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
 
-LEASED = Leased(evidence_batches, evidence_batches.c.batch_id, UNRECORDED)
-_PLACE = (
-    update(deposits)
-    .where(deposits.c.tenant_id == bindparam("tenant"), deposits.c.package_id == bindparam("package"))
-    .values(batch_id=bindparam("of_batch"), leaf_index=bindparam("index"))
-)
-
 
 class BatchState(StrEnum):
     """A batch's way: its members are fixed, timestamped, stored as a batch object, recorded in an amendment."""
@@ -39,6 +32,24 @@ class BatchState(StrEnum):
     TIMESTAMPED = "timestamped"
     STORED = "stored"
     RECORDED = "recorded"
+
+
+LEASED = Leased(evidence_batches, evidence_batches.c.batch_id, UNRECORDED, frozenset({BatchState.RECORDED}))
+_PLACE = (
+    update(deposits)
+    .where(deposits.c.tenant_id == bindparam("tenant"), deposits.c.package_id == bindparam("package"))
+    .values(batch_id=bindparam("of_batch"), leaf_index=bindparam("index"))
+)
+_UNDER_WAY = (
+    select(evidence_batches.c.batch_id)
+    .where(
+        UNRECORDED,
+        evidence_batches.c.tenant_id == bindparam("tenant"),
+        evidence_batches.c.state == BatchState.CLOSED,
+        evidence_batches.c.deferred_reason.is_(None),
+    )
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +251,11 @@ def insert_amendment(
             for package_id, sequence, predecessor in packages
         ],
     )
+
+
+def is_under_way(tx: Transaction) -> bool:
+    """Whether a closed batch is about to get its timestamp. One that was deferred is not: others go past it."""
+    return tx.run(_UNDER_WAY).first() is not None
 
 
 def knows_batch(tx: Transaction, batch_id: UUID) -> bool:

@@ -51,11 +51,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leased:
-    """A table whose rows are leased, the column that names them, and the condition of its index of unfinished rows."""
+    """A table whose rows are leased, the column that names them, the condition of its index of unfinished rows, and
+    the states in which nobody holds a row."""
 
     table: Table
     key: Column[UUID]
     unfinished: TextClause
+    resting: frozenset[str]
 
     def claim(
         self, tx: Transaction, owner: str, states: Collection[str], lease: timedelta, limit: int = 1
@@ -108,11 +110,13 @@ class Leased:
         )
 
     def transition(self, tx: Transaction, held: Lease, before: str, after: str, **values: object) -> Lease:
-        """Moves the row from ``before`` to ``after`` with what that step fixed; keeps the lease.
+        """Moves the row from ``before`` to ``after`` with what that step fixed; keeps the lease but in a resting state.
 
         Raises ``FencedOff`` when the row has moved on or was claimed by another worker.
         """
         moved = {"state": after, "attempts": 0, "deferred_reason": None, "not_before": None}
+        if after in self.resting:
+            moved |= {"lease_owner": None, "lease_until": None}
         self._write(tx, held, {**moved, **values}, before)
         return Lease(held.key, after, held.epoch, 0)
 

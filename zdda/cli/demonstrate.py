@@ -47,7 +47,7 @@ port = {port}
 immutable = false  # so that the folder can simply be removed
 
 [evidence]
-batch_seconds = 0.2
+batch_seconds = 0
 
 [[evidence.authorities]]
 url = "{authority}/tsa"

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from typing import Any
 
 import typer
 
-from zdda.cli.catalog import catalog
-from zdda.cli.config import config
-from zdda.cli.demonstrate import demonstrate
-from zdda.cli.deposit import deposit
-from zdda.cli.fetch import fetch
-from zdda.cli.fsck import fsck
-from zdda.cli.init import init
-from zdda.cli.reconcile import reconcile
-from zdda.cli.serve import serve
-from zdda.cli.validate import validate
-from zdda.cli.verify import verify
-
-application = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A long-term trusted archive."
+VERBS = (
+    "init",
+    "serve",
+    "deposit",
+    "fetch",
+    "validate",
+    "verify",
+    "fsck",
+    "reconcile",
+    "demonstrate",
+    "catalog",
+    "config",
 )
-for verb in (init, serve, deposit, fetch, validate, verify, fsck, reconcile, demonstrate):
-    application.command()(verb)
-application.add_typer(catalog, name="catalog")
-application.add_typer(config, name="config")
+"""Each is a function, or a group of commands, of that name in a module of that name."""
+
+
+def application(verb: str | None = None) -> typer.Typer:
+    """The command line with one verb, or with all: loading what serves the others takes seconds."""
+    found = typer.Typer(
+        no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A long-term trusted archive."
+    )
+    found.callback()(_nothing)
+    for name in VERBS if verb is None else (verb,):
+        command = getattr(import_module(f"zdda.cli.{name}"), name)
+        if isinstance(command, typer.Typer):
+            found.add_typer(command, name=name)
+        else:
+            found.command()(command)
+    return found
+
+
+def _nothing() -> None:
+    """A long-term trusted archive."""
 
 
 # Typer carries a Click of its own and names only this descendant of its exceptions
@@ -35,7 +50,8 @@ _WrongCommandLine: Any = typer.BadParameter.__mro__[2]
 def main() -> None:
     """The console script. A wrong command line ends with 2; for ``verify``, where 2 means something, with 3."""
     try:
-        status = application(standalone_mode=False)
+        asked = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in VERBS else None
+        status = application(asked)(standalone_mode=False)
     except typer.Abort:
         status = 130
     except _WrongCommandLine as error:

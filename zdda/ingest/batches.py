@@ -20,6 +20,7 @@ from zdda.catalog.evidence import (
     candidates,
     get_batch,
     insert_batch,
+    is_under_way,
     latest_seal_of_batch,
     members_of,
     pending_amendments,
@@ -71,11 +72,13 @@ class BatchCloser:
         """Nothing is held."""
 
     def run_one(self) -> bool:
-        """Closes one batch when there are enough packages, or one has waited long enough."""
+        """Closes one batch when there are enough packages, or one has waited long enough. While the last one is at the
+        authority, more may join the next: under load batches grow by themselves, however short the wait."""
         workshop = self._workshop
         now = workshop.clock.now()
         with workshop.database.read() as tx:
-            if not self._due(plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size), now):
+            waiting = plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size)
+            if not self._due(waiting, now) or (len(waiting) < self._size and is_under_way(tx)):
                 return False
         workshop.crash("batch.before-close")
         with workshop.database.write() as tx:

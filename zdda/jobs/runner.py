@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -40,7 +41,8 @@ class LeasedWork:
     """Rows of one table that ``step`` moves on for as long as they are in one of ``states``.
 
     ``step(lease)`` does the work of the row's state, commits its transition and returns the lease in the new
-    state. A step that raises defers the row with the error's code and a backoff; a fenced-off step is dropped.
+    state; the last transition gives the row back. A step that raises defers the row with the error's code and a
+    backoff; a fenced-off step is dropped.
     """
 
     def __init__(
@@ -70,7 +72,6 @@ class LeasedWork:
             while lease.state in self._states:
                 self._hold(lease)
                 lease = self._step(lease)
-            self._give_back(lease)
         except FencedOff:
             _log.warning("fenced-off", table=self._leased.table.name)
         except Exception as error:  # noqa: BLE001 - whatever a step raises, the row waits and says so
@@ -85,10 +86,6 @@ class LeasedWork:
         for lease in held:
             with suppress(FencedOff, DatabaseUnavailable), self._database.write() as tx:
                 self._leased.renew(tx, lease, self._lease)
-
-    def _give_back(self, lease: Lease) -> None:
-        with suppress(FencedOff), self._database.write() as tx:
-            self._leased.release(tx, lease)
 
     def _defer(self, lease: Lease, error: Exception) -> None:
         code = error.code if isinstance(error, ZddaError) else "internal"
@@ -118,16 +115,27 @@ class LeasedWork:
             return self._held[threading.get_ident()]
 
 
-class Runner:
-    """Threads over several sources. ``wake`` rings the doorbell; the sources' rows are the truth."""
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """So many threads for one source. Without a bell they look for themselves every ``idle_seconds``."""
 
-    def __init__(self, sources: Sequence[WorkSource], threads: int, idle_seconds: float, beat_seconds: float) -> None:
-        self._sources, self._idle, self._beat = tuple(sources), idle_seconds, beat_seconds
-        self._bell = threading.Condition()
-        self._rung = 0
+    source: WorkSource
+    threads: int
+    idle_seconds: float
+
+
+class Runner:
+    """Crews in the order of the work's way: what one finishes is the next one's work, and makes room for the one
+    before. Bells only save waiting; the sources' rows are the truth."""
+
+    def __init__(self, crews: Sequence[Crew], beat_seconds: float) -> None:
+        self._crews, self._beat = tuple(crews), beat_seconds
+        self._bells = [_Bell() for _ in self._crews]
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, name=f"runner-{number}", daemon=True) for number in range(threads)
+            threading.Thread(target=self._work, args=(place,), name=f"runner-{place}-{number}", daemon=True)
+            for place, crew in enumerate(self._crews)
+            for number in range(crew.threads)
         ]
         self._threads.append(threading.Thread(target=self._keep_alive, name="runner-heartbeat", daemon=True))
 
@@ -136,15 +144,14 @@ class Runner:
             thread.start()
 
     def wake(self) -> None:
-        """Something may be due now."""
-        with self._bell:
-            self._rung += 1
-            self._bell.notify_all()
+        """There is something new for the first crew."""
+        self._ring(0)
 
     def stop(self) -> None:
         """Lets running steps end and returns when every thread has."""
         self._stopping.set()
-        self.wake()
+        for bell in self._bells:
+            bell.ring_all()
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
@@ -155,31 +162,59 @@ class Runner:
 
     def run_until_idle(self) -> None:
         """Does everything that is due, in this thread; for tests and one-off commands."""
-        while any(source.run_one() for source in self._sources):
+        while any(crew.source.run_one() for crew in self._crews):
             pass
 
-    def _work(self) -> None:
-        while not self._stopping.is_set():
-            with self._bell:
-                rung = self._rung
-            if not self._round():
-                with self._bell:
-                    if rung == self._rung and not self._stopping.is_set():
-                        self._bell.wait(self._idle)
+    def _ring(self, place: int) -> None:
+        if 0 <= place < len(self._bells):
+            self._bells[place].ring()
 
-    def _round(self) -> bool:
-        busy = False
-        for source in self._sources:
-            try:
-                busy |= source.run_one()
-            except Exception as error:  # noqa: BLE001 - a thread of the runner outlives any source's trouble
-                _log.error("source-failed", error=type(error).__name__, exc_info=True)
-        return busy
+    def _work(self, place: int) -> None:
+        crew, bell = self._crews[place], self._bells[place]
+        while not self._stopping.is_set():
+            heard = bell.rung
+            if self._one(crew.source):
+                self._ring(place + 1)
+                self._ring(place - 1)
+            elif not self._stopping.is_set():
+                bell.wait(heard, crew.idle_seconds)
+
+    @staticmethod
+    def _one(source: WorkSource) -> bool:
+        try:
+            return source.run_one()
+        except Exception as error:  # noqa: BLE001 - a thread of the runner outlives any source's trouble
+            _log.error("source-failed", error=type(error).__name__, exc_info=True)
+            return False
 
     def _keep_alive(self) -> None:
         while not self._stopping.wait(self._beat):
-            for source in self._sources:
+            for crew in self._crews:
                 try:
-                    source.heartbeat()
+                    crew.source.heartbeat()
                 except Exception as error:  # noqa: BLE001
                     _log.error("heartbeat-failed", error=type(error).__name__)
+
+
+class _Bell:
+    """Wakes one of those who wait. Who looks at ``rung`` before looking for work misses no ring."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self.rung = 0
+
+    def ring(self) -> None:
+        with self._condition:
+            self.rung += 1
+            self._condition.notify()
+
+    def ring_all(self) -> None:
+        with self._condition:
+            self.rung += 1
+            self._condition.notify_all()
+
+    def wait(self, heard: int, seconds: float) -> None:
+        """Until it rings, unless it has since ``heard``."""
+        with self._condition:
+            if self.rung == heard:
+                self._condition.wait(seconds)

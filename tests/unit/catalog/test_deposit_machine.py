@@ -129,6 +129,8 @@ class Deposits(RuleBasedStateMachine):
             one = self.known[lease.key]
             one.history.append(after)
             one.waiting = False
+            if after in LEASED.resting:
+                one.owner, one.free = None, True
             if after == "rejected":
                 one.external = None
 

@@ -37,7 +37,7 @@ def run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs a command at the moment at which the simulated authorities live."""
     for module in ("fsck", "reconcile"):
         monkeypatch.setattr(f"zdda.cli.{module}.SystemClock", lambda: FixedClock(NOW))
-    return lambda *arguments: CliRunner().invoke(application, [*arguments, "--folder", str(folder)])
+    return lambda *arguments: CliRunner().invoke(application(), [*arguments, "--folder", str(folder)])
 
 
 def break_an_object(folder: Path) -> None:

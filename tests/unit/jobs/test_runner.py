@@ -18,7 +18,7 @@ from zdda.catalog.leasing import Lease
 from zdda.catalog.tables import deposits
 from zdda.database.engine import open_engine
 from zdda.database.session import AnyRow, TenantDatabase
-from zdda.jobs.runner import LeasedWork, Runner, backoff
+from zdda.jobs.runner import Crew, LeasedWork, Runner, backoff
 from zdda.model.deposit import DepositState
 from zdda.model.errors import FencedOff, Unavailable
 from zdda.model.identifiers import TenantId
@@ -234,13 +234,13 @@ class Source:
 
 def test_everything_due_is_done_in_order_and_at_once() -> None:
     first, second = Source(3), Source(2)
-    Runner([first, second], 1, 60, 60).run_until_idle()
+    Runner([Crew(first, 1, 60), Crew(second, 1, 60)], 60).run_until_idle()
     assert (first.pieces, second.pieces) == (0, 0)
 
 
 def test_threads_work_when_the_bell_rings() -> None:
     source = Source()
-    runner = Runner([source], 3, 60, 60)
+    runner = Runner([Crew(source, 3, 60)], 60)
     assert not runner.alive()
     runner.start()
     assert runner.alive()
@@ -256,7 +256,7 @@ def test_threads_work_when_the_bell_rings() -> None:
 
 def test_threads_look_by_themselves_without_a_bell() -> None:
     source = Source()
-    runner = Runner([source], 1, 0.01, 60)
+    runner = Runner([Crew(source, 1, 0.01)], 60)
     runner.start()
     assert source.done.wait(PATIENCE)
     source.pieces = 1
@@ -268,7 +268,7 @@ def test_threads_look_by_themselves_without_a_bell() -> None:
 def test_a_thread_outlives_any_sources_trouble() -> None:
     source, other = Source(2), Source(2)
     source.failing = True
-    runner = Runner([source, other], 1, 0.01, 0.01)
+    runner = Runner([Crew(source, 1, 0.01), Crew(other, 1, 0.01)], 0.01)
     runner.start()
     assert source.done.wait(PATIENCE)
     assert other.done.wait(PATIENCE)
@@ -278,4 +278,17 @@ def test_a_thread_outlives_any_sources_trouble() -> None:
 
 
 def test_a_runner_that_never_started_stops() -> None:
-    Runner([], 2, 60, 60).stop()
+    Runner([], 60).stop()
+
+
+def test_what_one_crew_finishes_rings_for_the_next() -> None:
+    first, second = Source(), Source()
+    runner = Runner([Crew(first, 2, 60), Crew(second, 1, 60)], 60)
+    runner.start()
+    assert second.done.wait(PATIENCE)
+    second.pieces = 1
+    second.done.clear()
+    first.pieces = 1
+    runner.wake()
+    assert second.done.wait(PATIENCE)
+    runner.stop()
