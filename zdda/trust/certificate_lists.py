@@ -1,159 +1,194 @@
-"""Certificate revocation lists (RFC 5280 clauses 5 and 6.3). Indirect and delta CRLs, partial reasons and unknown
-critical extensions say nothing."""
+"""Certificate revocation lists (RFC 5280 clauses 5 and 6.3): complete, delta, indirect and partitioned ones.
+
+A list of some reasons only (onlySomeReasons) tells who is revoked, never by itself who is not. Unknown critical
+extensions, of the list or of any entry, make a list say nothing.
+"""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 
-from cryptography import x509
-
-from zdda.signatures import der as tlv
 from zdda.signatures.certificates import Certificate, same_name
-from zdda.signatures.signature_value import SignatureAlgorithm
-from zdda.signatures.signed_structure import is_signed_by, split_signed
+from zdda.signatures.errors import FormatError
+from zdda.signatures.signed_structure import is_signed_by
+from zdda.trust.crl_entries import CrlEntry
+from zdda.trust.crl_reader import Crl, load_crl
+from zdda.trust.crl_scope import Scope, names_issuer_of_list, scope_of
 from zdda.trust.revocation_model import (
-    MAXIMUM_LENGTH,
     CertificateStatus,
     Doubt,
     RevocationFact,
-    generalized_time,
+    decisive_fact,
     timing_doubts,
 )
 
-_ISSUING_DISTRIBUTION_POINT = x509.ObjectIdentifier("2.5.29.28")
-_DELTA = x509.ObjectIdentifier("2.5.29.27")
-_EXPIRED_CERTIFICATES_ON_CRL = x509.ObjectIdentifier("2.5.29.60")
+_REMOVED = "remove_from_crl"
 
 
 def is_listed_in_scope(certificate: Certificate, der: bytes) -> bool:
     """Whether the CRL is by the certificate's issuer, by name, and its scope holds the certificate."""
-    crl = _load_crl(der)
-    return crl is not None and same_name(crl.issuer, certificate.issuer) and _in_scope(crl.point, certificate)
+    crl = load_crl(der)
+    return (
+        crl is not None
+        and crl.base_number is None
+        and same_name(crl.issuer, certificate.issuer)
+        and scope_of(crl.point, certificate, crl.issuer) is not None
+    )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Crl:
-    parsed: x509.CertificateRevocationList
-    digest: bytes
-    issuer: bytes
-    this_update: datetime
-    next_update: datetime | None
-    point: x509.IssuingDistributionPoint | None
-    keeps_expired_since: datetime | None
-    algorithm: SignatureAlgorithm
+def crl_facts(
+    certificate: Certificate,
+    issuer: Certificate,
+    lists: Sequence[bytes],
+    moment: datetime,
+    limit: datetime,
+    others: Sequence[Certificate] = (),
+) -> Iterator[RevocationFact]:
+    """What ``lists`` (DER) say of ``certificate``, which ``issuer`` issued. ``limit``: the latest thisUpdate accepted.
+
+    ``others``: certificates among which the issuer of an indirect CRL may be. It is believed where the certificate's
+    own distribution point names it, its certificate may sign CRLs and was signed by the same CA key (clause 6.3.3 f),
+    and is checked itself.
+    """
+    usable = []
+    for der in lists:
+        crl = load_crl(der)
+        if crl is None:
+            continue
+        scope = scope_of(crl.point, certificate, crl.issuer)
+        if scope is None:
+            continue
+        signer = _signer(crl, certificate, issuer, others)
+        if signer is not None:
+            usable.append((crl, scope, signer))
+    deltas = [each for each in usable if each[0].base_number is not None]
+    for crl, scope, signer in usable:
+        try:
+            facts = list(_facts_of(crl, scope, signer, deltas, certificate, issuer, limit))
+        except FormatError:
+            continue
+        yield from facts if signer.der == issuer.der else _checked(facts, signer, issuer, lists, moment, limit)
 
 
-@lru_cache(maxsize=128)
-def _load_crl(der: bytes) -> _Crl | None:
-    """None where the CRL cannot be read or is of a kind that says nothing here."""
-    if len(der) > MAXIMUM_LENGTH:
-        return None
-    try:
-        parsed = x509.load_der_x509_crl(der)
-        point = None
-        keeps = None
-        for extension in parsed.extensions:
-            if extension.oid == _DELTA:
-                return None
-            if extension.oid == _ISSUING_DISTRIBUTION_POINT:
-                point = extension.value
-            elif extension.oid == _EXPIRED_CERTIFICATES_ON_CRL:
-                value = extension.value
-                keeps = generalized_time(value.value) if isinstance(value, x509.UnrecognizedExtension) else None
-            elif extension.critical:
-                return None
-        return _Crl(
-            parsed,
-            hashlib.sha256(der).digest(),
-            _crl_issuer(der),
-            parsed.last_update_utc,
-            parsed.next_update_utc,
-            point if isinstance(point, x509.IssuingDistributionPoint) else None,
-            keeps,
-            split_signed(der).algorithm,
+def _signer(
+    crl: Crl, certificate: Certificate, issuer: Certificate, others: Sequence[Certificate]
+) -> Certificate | None:
+    if same_name(crl.issuer, certificate.issuer):
+        candidates: Iterable[Certificate] = (issuer,)
+    elif crl.indirect and names_issuer_of_list(certificate, crl.issuer):
+        candidates = (
+            each
+            for each in others
+            if same_name(each.subject, crl.issuer)
+            and (each.der == issuer.der or same_name(each.issuer, issuer.subject))
+            and is_signed_by(each.der, each.sha256, issuer.public_key, issuer.public_key_info)
         )
-    except Exception:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
+    else:
         return None
+    for each in candidates:
+        if each.key_usage is not None and "crl_sign" not in each.key_usage:
+            continue
+        if is_signed_by(crl.der, crl.digest, each.public_key, each.public_key_info):
+            return each
+    return None
 
 
-def _crl_issuer(der: bytes) -> bytes:
-    _, start, end, _ = tlv.read(der)
-    _, start, end, _ = tlv.read(der, start, end)
-    fields = [part for _, part in zip(range(3), tlv.children(der, start, end), strict=False)]
-    if fields[0][0] == 0x02:
-        fields = fields[1:]
-    return der[fields[1][1] : fields[1][2]]
+_Usable = tuple[Crl, Scope, Certificate]
 
 
-def crl_facts(certificate: Certificate, issuer: Certificate, der: bytes, limit: datetime) -> Iterator[RevocationFact]:
-    crl = _load_crl(der)
-    if crl is None or not same_name(crl.issuer, certificate.issuer):
+def _facts_of(
+    crl: Crl,
+    scope: Scope,
+    signer: Certificate,
+    deltas: Sequence[_Usable],
+    certificate: Certificate,
+    issuer: Certificate,
+    limit: datetime,
+) -> Iterator[RevocationFact]:
+    entry = _entry(crl, certificate)
+    if crl.base_number is not None:
+        # A delta alone is no answer to "not revoked"; what it revokes is revoked (clause 5.2.4).
+        if entry is not None and entry.reason != _REMOVED:
+            yield _fact(crl, entry, scope, signer, certificate, limit)
         return
-    if issuer.key_usage is not None and "crl_sign" not in issuer.key_usage:
-        return
-    if not _in_scope(crl.point, certificate):
-        return
-    if not is_signed_by(der, crl.digest, issuer.public_key, issuer.public_key_info):
-        return
-    entry = crl.parsed.get_revoked_certificate_by_serial_number(certificate.serial)
-    status, revoked_at, reason = CertificateStatus.GOOD, None, None
-    if entry is not None:
-        status, revoked_at = CertificateStatus.REVOKED, entry.revocation_date_utc
-        reason = _entry_reason(entry)
-    doubts = timing_doubts(certificate, issuer, crl.this_update, crl.this_update, limit)
-    since = crl.keeps_expired_since
-    if status is CertificateStatus.GOOD and certificate.not_after < crl.this_update:
-        kept = since is not None and certificate.not_after >= since
-        if not kept:
+    base = _fact(crl, entry, scope, signer, certificate, limit)
+    yield base
+    for delta, _, delta_signer in deltas:
+        if delta_signer.der != signer.der or not delta.updates(crl):
+            continue
+        changed = _entry(delta, certificate)
+        if changed is not None and changed.reason != _REMOVED:
+            continue  # told above
+        removed = changed is not None and entry is not None and entry.reason == "certificate_hold"
+        told = _fact(delta, None if removed else entry, scope, signer, certificate, limit)
+        # Whoever had expired when either was issued may have been left out of both.
+        doubts = tuple(dict.fromkeys((*told.doubts, *(each for each in base.doubts if each is not Doubt.ISSUED_LATER))))
+        yield replace(told, doubts=doubts, supporting=(crl.digest,))
+
+
+def _entry(crl: Crl, certificate: Certificate) -> CrlEntry | None:
+    """The gravest entry about the certificate: a revocation for good before a hold, the earliest first.
+
+    Raises ``FormatError`` for a list that cannot be used.
+    """
+    if crl.entries is None:
+        return None
+    if crl.entries.unknown_critical:
+        raise FormatError("a CRL entry has an unknown critical extension")
+    found = [
+        entry
+        for entry in crl.entries.of(certificate.serial)
+        if same_name(entry.issuer or crl.issuer, certificate.issuer)
+    ]
+    lighter = ("certificate_hold", _REMOVED)
+    return min(found, key=lambda entry: (entry.reason in lighter, entry.revoked_at), default=None)
+
+
+def _fact(
+    crl: Crl, entry: CrlEntry | None, scope: Scope, signer: Certificate, certificate: Certificate, limit: datetime
+) -> RevocationFact:
+    status = CertificateStatus.GOOD if entry is None else CertificateStatus.REVOKED
+    doubts = timing_doubts(certificate, signer, crl.this_update, crl.this_update, limit)
+    if status is CertificateStatus.GOOD:
+        if not scope.all_reasons:
+            doubts.append(Doubt.SOME_REASONS_ONLY)
+        since = crl.keeps_expired_since
+        if certificate.not_after < crl.this_update and not (since is not None and certificate.not_after >= since):
             doubts.append(Doubt.CERTIFICATE_HAD_EXPIRED)
-    yield RevocationFact(
+    return RevocationFact(
         "crl",
         crl.digest,
         status,
-        revoked_at,
-        reason,
+        None if entry is None else entry.revoked_at,
+        None if entry is None else entry.reason,
         crl.this_update,
         crl.next_update,
         crl.this_update,
-        issuer,
+        signer,
         crl.algorithm,
         tuple(doubts),
     )
 
 
-def _entry_reason(entry: x509.RevokedCertificate) -> str:
-    try:
-        return entry.extensions.get_extension_for_class(x509.CRLReason).value.reason.name
-    except (x509.ExtensionNotFound, ValueError):
-        return "unspecified"
-
-
-def _in_scope(point: x509.IssuingDistributionPoint | None, certificate: Certificate) -> bool:
-    """RFC 5280 clause 6.3.3 (b): the CRL's scope holds the certificate, for all reasons."""
-    if point is None:
-        return True
-    if point.indirect_crl or point.only_some_reasons or point.only_contains_attribute_certs:
-        return False
-    if point.only_contains_user_certs and certificate.is_ca:
-        return False
-    if point.only_contains_ca_certs and not certificate.is_ca:
-        return False
-    if point.relative_name is not None:
-        return False
-    return point.full_name is None or bool(set(point.full_name) & _distribution_points(certificate.der))
-
-
-@lru_cache(maxsize=1024)
-def _distribution_points(der: bytes) -> frozenset[x509.GeneralName]:
-    try:
-        extensions = x509.load_der_x509_certificate(der).extensions
-        points = extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        return frozenset()
-    return frozenset(
-        name for item in points if not item.crl_issuer and not item.reasons for name in item.full_name or ()
+def _checked(
+    facts: Iterable[RevocationFact],
+    signer: Certificate,
+    issuer: Certificate,
+    lists: Sequence[bytes],
+    moment: datetime,
+    limit: datetime,
+) -> Iterator[RevocationFact]:
+    """The facts of a CRL issuer that is not the CA, with what the CA's own lists say of it."""
+    about = tuple(
+        sorted(crl_facts(signer, issuer, lists, moment, limit), key=lambda fact: fact.this_update, reverse=True)
     )
+    decisive = decisive_fact(about, moment)
+    doubt: tuple[Doubt, ...] = ()
+    if decisive is None:
+        doubt = (Doubt.RESPONDER_NOT_CHECKED,)
+    elif decisive.revoked_by(moment):
+        doubt = (Doubt.RESPONDER_REVOKED,)
+    for fact in facts:
+        yield replace(fact, doubts=fact.doubts + doubt, responder_facts=about)

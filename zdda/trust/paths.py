@@ -131,7 +131,7 @@ def validate_path(
     pool = _pool(intermediates, anchors)
     best: PathResult | None = None
     for chain in _chains(leaf, pool, anchors):
-        result = _judge(chain, moment, revocation, required, latest_revocation)
+        result = _judge(chain, pool, moment, revocation, required, latest_revocation)
         if best is None or _RANK[result.status] < _RANK[best.status]:
             best = result
         if best.status is PathStatus.VALID:
@@ -209,6 +209,7 @@ def _longest(leaf: Certificate, pool: Sequence[Certificate]) -> tuple[Certificat
 
 def _judge(
     chain: tuple[Certificate, ...],
+    pool: Sequence[Certificate],
     moment: datetime,
     revocation: RevocationData,
     required: RequiredRevocation,
@@ -216,7 +217,7 @@ def _judge(
 ) -> PathResult:
     members = []
     for index, certificate in enumerate(chain[:-1]):
-        facts = revocation_facts(certificate, chain[index + 1], revocation, moment, latest)
+        facts = revocation_facts(certificate, chain[index + 1], revocation, moment, latest, pool)
         exempt = index == 0 and bool(certificate.extensions & {NO_REV_AVAIL, VALIDITY_ASSURED_SHORT_TERM})
         members.append(PathCertificate(certificate, False, facts, exempt))
     members.append(PathCertificate(chain[-1], True, (), False))
@@ -227,7 +228,7 @@ def _judge(
         statuses.add(PathStatus.CONSTRAINTS)
         messages.append(failure)
     revoked: tuple[datetime | None, str | None, bytes | None] = (None, None, None)
-    used = []
+    used: list[bytes] = []
     for index in range(len(chain) - 2, -1, -1):
         member = members[index]
         place = "the certificate" if index == 0 else f"the CA certificate {index} above"
@@ -239,7 +240,7 @@ def _judge(
             messages.append(f"{place} has expired at the moment asked")
         fact = member.decisive(moment)
         if fact is not None:
-            used.append(fact.digest)
+            used.extend((fact.digest, *fact.supporting))
         if fact is not None and fact.revoked_by(moment):
             statuses.add(PathStatus.REVOKED)
             messages.append(f"{place} is revoked")

@@ -5,6 +5,7 @@ Facts only: whether they suffice is for the caller's policy. Anything not unders
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from zdda.signatures.certificates import Certificate
@@ -37,23 +38,24 @@ def revocation_facts(
     data: RevocationData,
     moment: datetime,
     latest: datetime | None = None,
+    others: Sequence[Certificate] = (),
 ) -> tuple[RevocationFact, ...]:
     """All that ``data`` says of ``certificate``, the newest first.
 
-    ``latest``: the latest thisUpdate accepted, by default five minutes after ``moment``.
+    ``latest``: the latest thisUpdate accepted, by default five minutes after ``moment``. ``others``: certificates
+    among which the issuer of an indirect CRL may be.
     """
     limit = moment + CLOCK_SKEW if latest is None else latest
     facts: list[RevocationFact] = []
 
     def about_responder(responder: Certificate) -> tuple[RevocationFact, ...]:
         # By CRLs only: an answer about its own signer would turn in a circle.
-        found = [fact for der in data.crls for fact in crl_facts(responder, issuer, der, limit)]
+        found = crl_facts(responder, issuer, data.crls, moment, limit, others)
         return tuple(sorted(found, key=lambda fact: fact.this_update, reverse=True))
 
     for der in data.ocsps:
         facts.extend(ocsp_facts(certificate, issuer, der, moment, limit, about_responder))
-    for der in data.crls:
-        facts.extend(crl_facts(certificate, issuer, der, limit))
+    facts.extend(crl_facts(certificate, issuer, data.crls, moment, limit, others))
     facts.sort(key=lambda fact: (fact.this_update, fact.produced_at), reverse=True)
     return tuple(facts)
 

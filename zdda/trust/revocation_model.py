@@ -30,6 +30,7 @@ class Doubt(StrEnum):
     RESPONDER_NOT_CHECKED = "responder-not-checked"
     RESPONDER_REVOKED = "responder-revoked"
     STATUS_UNKNOWN = "status-unknown"
+    SOME_REASONS_ONLY = "some-reasons-only"
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class RevocationFact:
     """What one CRL or OCSP answer, whose signature holds, says of one certificate.
 
     ``kind``: ``crl`` or ``ocsp``; ``digest``: SHA-256 of its bytes; ``issuer``: the certificate of who signed
-    it; ``doubts``: empty where the fact can be relied on at the moment asked. ``responder_facts`` are about a
-    delegated OCSP responder's own certificate. ``issuer_is_anchor``: the issuer is trusted by itself.
+    it; ``doubts``: empty where the fact can be relied on at the moment asked. ``responder_facts`` are about the
+    certificate of a delegated OCSP responder or of an indirect CRL's issuer. ``issuer_is_anchor``: the issuer is
+    trusted by itself. ``supporting``: SHA-256 of what else the fact rests on (a delta CRL's complete CRL).
     """
 
     kind: str
@@ -67,6 +69,7 @@ class RevocationFact:
     doubts: tuple[Doubt, ...] = ()
     responder_facts: tuple[RevocationFact, ...] = ()
     issuer_is_anchor: bool = False
+    supporting: tuple[bytes, ...] = ()
 
     @property
     def reliable(self) -> bool:
