@@ -73,7 +73,7 @@ class CrlEntries:
             first = self._entry_at(place)
             _, body, stop, _ = tlv.read(self.data, first, self.end)
             if body == place:
-                found.append(self._read(first, body, stop, serial))
+                found.append(self._read(body, stop, serial))
         return tuple(found)
 
     @cached_property
@@ -122,14 +122,14 @@ class CrlEntries:
     def _entry_at(self, place: int) -> int:
         return self._offsets[bisect_right(self._offsets, place) - 1]
 
-    def _read(self, first: int, body: int, stop: int, serial: int) -> CrlEntry:
+    def _read(self, body: int, stop: int, serial: int) -> CrlEntry:
         _, _, _, after = tlv.read(self.data, body, stop)
         tag, time_from, time_to, _ = tlv.read(self.data, after, stop)
         reason = "unspecified"
         for identifier, _, value in self._extensions(body, stop):
             if identifier == _REASON_CODE:
                 reason = REASONS.get(value[2] if len(value) == 3 else -1, "unspecified")
-        issuer = self._issuer_in_force(first, stop) if self.indirect else None
+        issuer = self._issuer_in_force(stop) if self.indirect else None
         return CrlEntry(serial, _time(tag, self.data[time_from:time_to]), reason, issuer)
 
     def _extensions(self, body: int, stop: int) -> Iterator[tuple[bytes, bool, bytes]]:
@@ -147,14 +147,14 @@ class CrlEntries:
             _, value_from, value_to, _ = tlv.read(self.data, fields[-1][1], fields[-1][2])
             yield self.data[fields[0][1] : fields[0][2]], critical, self.data[value_from:value_to]
 
-    def _issuer_in_force(self, first: int, stop: int) -> bytes | None:
+    def _issuer_in_force(self, stop: int) -> bytes | None:
         """The certificateIssuer of this entry or of the nearest before it that has one."""
         limit, tried = stop, 0
         while (place := self.data.rfind(_CERTIFICATE_ISSUER, self.start, limit)) >= 0:
             tried += 1
             if tried > _MOST_SUSPECTS:
                 raise FormatError("a CRL repeats what is looked for too often")
-            candidate = min(self._entry_at(place), first)
+            candidate = self._entry_at(place)
             _, body, end, _ = tlv.read(self.data, candidate, self.end)
             for identifier, _, value in self._extensions(body, end):
                 if identifier == _CERTIFICATE_ISSUER:

@@ -6,18 +6,17 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
-from asn1crypto import ocsp
+from asn1crypto import algos, ocsp
 
+from zdda.model.byte_cache import ByteCache
 from zdda.signatures import der as tlv
 from zdda.signatures.certificates import OCSP_NO_CHECK, Certificate, load_certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.signed_structure import is_signed_by, split_signed
 from zdda.trust.revocation_model import (
-    MAXIMUM_LENGTH,
     CertificateStatus,
     Doubt,
     RevocationFact,
@@ -28,11 +27,19 @@ from zdda.trust.revocation_model import (
 
 OCSP_SIGNING = "1.3.6.1.5.5.7.3.9"
 _ARCHIVE_CUTOFF = "1.3.6.1.5.5.7.48.1.6"
+_CERTIFICATE_HASH = "1.3.36.8.3.13"
+"""certHash of Common PKI : which certificate the responder knows, not only which number."""
+_UNDERSTOOD = frozenset({_ARCHIVE_CUTOFF, _CERTIFICATE_HASH, "1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.48.1.9"})
+"""Also the nonce, which matters to whoever asked, and extended-revoke (RFC 6960 clause 4.4.8)."""
+_HASHES = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512"})
+_MAXIMUM_ANSWER = 4 * 1024 * 1024
+_REMEMBERED = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Single:
-    """One SingleResponse. ``cutoff`` is its archive cutoff (RFC 6960 clause 4.4.4)."""
+    """One SingleResponse. ``cutoff`` is its archive cutoff (RFC 6960 clause 4.4.4), ``certificate_hash`` its certHash:
+    algorithm and value."""
 
     hash_algorithm: str
     issuer_name_hash: bytes
@@ -44,6 +51,7 @@ class _Single:
     this_update: datetime
     next_update: datetime | None
     cutoff: datetime | None
+    certificate_hash: tuple[str, bytes] | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,19 +69,27 @@ class _Ocsp:
     algorithm: SignatureAlgorithm
 
 
-@lru_cache(maxsize=1024)
+_answers: ByteCache[bytes, _Ocsp | str] = ByteCache(_REMEMBERED)
+
+
 def _load_ocsp(der: bytes) -> _Ocsp | None:
-    """None where the answer is no successful one or cannot be read. asn1crypto reads what is not quite DER, too:
-    real responders encode default values."""
-    if len(der) > MAXIMUM_LENGTH:
+    """None where the answer is no successful one or cannot be read. The key is the very bytes."""
+    if len(der) > _MAXIMUM_ANSWER:
         return None
+    # Certificates, singles and the answer itself: what is taken apart weighs a few times the bytes.
+    found = _answers.get(der, lambda: _read(der), lambda answer: 4 * len(der) + 4096)
+    return found if isinstance(found, _Ocsp) else None
+
+
+def _read(der: bytes) -> _Ocsp | str:
+    """asn1crypto reads what is not quite DER, too: real responders encode default values."""
     try:
         if ocsp.OCSPResponse.load(der)["response_status"].native != "successful":
-            return None
+            return "unsuccessful"
         basic = _basic_response(der)
         data = ocsp.BasicOCSPResponse.load(basic)["tbs_response_data"]
-        if any(extension["critical"].native for extension in data["response_extensions"] or ()):
-            return None
+        if any(_is_odd(extension) for extension in data["response_extensions"] or ()):
+            return "unknown critical extension"
         responder = data["responder_id"]
         by_name = responder.name == "by_name"
         return _Ocsp(
@@ -87,13 +103,17 @@ def _load_ocsp(der: bytes) -> _Ocsp | None:
             tuple(_single(item) for _, item in zip(range(1000), data["responses"], strict=False)),
             split_signed(basic).algorithm,
         )
-    except Exception:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
-        return None
+    except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
+        return type(error).__name__
+
+
+def _is_odd(extension: Any) -> bool:
+    return bool(extension["critical"].native) and extension["extn_id"].dotted not in _UNDERSTOOD
 
 
 def _single(item: Any) -> _Single:
     identifier, status = item["cert_id"], item["cert_status"]
-    revoked_at = reason = cutoff = None
+    revoked_at = reason = cutoff = certificate_hash = None
     verdict = CertificateStatus.UNKNOWN
     if status.name == "good":
         verdict = CertificateStatus.GOOD
@@ -104,7 +124,10 @@ def _single(item: Any) -> _Single:
     for extension in item["single_extensions"] or ():
         if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
             cutoff = generalized_time(bytes(extension["extn_value"]))
-        elif extension["critical"].native:
+        elif extension["extn_id"].dotted == _CERTIFICATE_HASH:
+            info = algos.DigestInfo.load(bytes(extension["extn_value"]))
+            certificate_hash = (info["digest_algorithm"]["algorithm"].native, info["digest"].native)
+        elif _is_odd(extension):
             raise FormatError("an OCSP answer has an unknown critical extension")
     next_update = item["next_update"].native
     return _Single(
@@ -118,6 +141,7 @@ def _single(item: Any) -> _Single:
         item["this_update"].native.astimezone(UTC),
         None if next_update is None else next_update.astimezone(UTC),
         cutoff,
+        certificate_hash,
     )
 
 
@@ -190,6 +214,8 @@ def _single_fact(
     doubts = timing_doubts(certificate, responder, single.this_update, answer.produced_at, limit)
     if single.status is CertificateStatus.UNKNOWN:
         doubts.append(Doubt.STATUS_UNKNOWN)
+    if single.certificate_hash is not None and not _is_hash_of(single.certificate_hash, certificate):
+        doubts.append(Doubt.OTHER_CERTIFICATE)
     if single.status is CertificateStatus.GOOD and certificate.not_after < single.this_update:
         kept = single.cutoff is not None and certificate.not_after >= single.cutoff
         if not kept:
@@ -218,14 +244,18 @@ def _is_about(single: _Single, certificate: Certificate, issuer: Certificate) ->
     )
 
 
+def _is_hash_of(stated: tuple[str, bytes], certificate: Certificate) -> bool:
+    algorithm, value = stated
+    return algorithm in _HASHES and hashlib.new(algorithm, certificate.der, usedforsecurity=False).digest() == value
+
+
 def _issuer_hashes(name: bytes, issuer: Certificate, algorithm: str) -> tuple[bytes, bytes] | None:
-    try:
-        return (
-            hashlib.new(algorithm, name, usedforsecurity=False).digest(),
-            hashlib.new(algorithm, _key_bits(issuer.public_key_info), usedforsecurity=False).digest(),
-        )
-    except ValueError:
+    if algorithm not in _HASHES:
         return None
+    return (
+        hashlib.new(algorithm, name, usedforsecurity=False).digest(),
+        hashlib.new(algorithm, _key_bits(issuer.public_key_info), usedforsecurity=False).digest(),
+    )
 
 
 def _key_bits(public_key_info: bytes) -> bytes:

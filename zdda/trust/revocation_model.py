@@ -31,6 +31,7 @@ class Doubt(StrEnum):
     RESPONDER_REVOKED = "responder-revoked"
     STATUS_UNKNOWN = "status-unknown"
     SOME_REASONS_ONLY = "some-reasons-only"
+    OTHER_CERTIFICATE = "about-another-certificate"
 
 
 @dataclass(frozen=True)

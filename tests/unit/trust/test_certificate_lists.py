@@ -295,6 +295,10 @@ def test_another_cas_namesake_of_the_lists_issuer_is_not_believed() -> None:
     forger = certificate("list service", other, ca=True)
     forged = written(Member("forger", forger.certificate), [], extra=[point(HERE, indirect=True)])
     assert facts(forged, of=INDIRECT, others=[LISTS, forger]) == ()
+    signed = written(forger, [], extra=[point(HERE, indirect=True)])
+    assert facts(signed, of=INDIRECT, others=[forger]) == (), "signed, but by nobody whom the issuer knows"
+    lookalike = certificate("list service", Member("another key", ROOT.certificate), ca=True)
+    assert facts(signed, of=INDIRECT, others=[lookalike]) == (), "the issuer's name, not its key"
     sibling = certificate("list service", LISTS, ca=True)
     signed = written(sibling, [], extra=[point(HERE, indirect=True)])
     assert facts(signed, of=INDIRECT, others=[sibling]) == (), "not issued by the certificate's own issuer"
