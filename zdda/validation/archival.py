@@ -56,8 +56,8 @@ def validate_archival(
     policy = evidence.policy
     name = bytes.fromhex(signature.identifier)
     best = proofs.of(name)
-    then = accept_signature(signature, policy, policy.signature, evidence.catalogue, best.time)
-    target = Target(name, signature.signer, basic, with_time.process.conclusion, policy.signature)
+    then = accept_signature(signature, policy, policy.of(signature), evidence.catalogue, best.time)
+    target = Target(name, signature.signer, basic, with_time.process.conclusion, policy.of(signature))
     return _improve(target, then, best.time, best.source, evidence, proofs)
 
 

@@ -45,7 +45,7 @@ def validate_basic_signature(
     """Clause 5.3.4: format, certificate, context, path, cryptography, acceptance, in this order.
 
     ``content_timestamps``: those of the signature, with what clause 5.4 says of each."""
-    token = evidence.policy.signature
+    token = evidence.policy.of(signature)
     moment = evidence.validation_time
     form = check_format(signature, token)
     identified = identify_certificate(signature, token)
@@ -99,7 +99,7 @@ def _not_before_content(
             )
         if acceptance.conclusion.subindication is SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE:
             policy = evidence.policy
-            then = accept_signature(signature, policy, policy.signature, evidence.catalogue, time)
+            then = accept_signature(signature, policy, policy.of(signature), evidence.catalogue, time)
             checks.check(
                 "content-timestamp-before-algorithm-end",
                 then.conclusion.subindication is not SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE,

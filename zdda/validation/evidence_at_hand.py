@@ -6,7 +6,7 @@ the document carries and the caller gave. Immutable, in memory; nothing is fetch
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from zdda.signatures.errors import FormatError
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathResult, RequiredRevocation, validate_path
 from zdda.trust.revocation import RevocationData
-from zdda.validation.policy import ValidationPolicy
+from zdda.validation.policy import RevocationPolicy, ValidationPolicy
 
 
 class Evidence(Protocol):
@@ -61,7 +61,7 @@ class EvidenceAtHand:
             return None
 
     def path_of(self, certificate: Certificate) -> PathResult:
-        return validate_path(
+        found = validate_path(
             certificate.der,
             self.certificates,
             self.anchors,
@@ -70,3 +70,22 @@ class EvidenceAtHand:
             RequiredRevocation.ALL,
             self.latest_revocation,
         )
+        return without_waived_doubts(found, self.policy.revocation)
+
+
+def without_waived_doubts(path: PathResult, policy: RevocationPolicy) -> PathResult:
+    """The same path without the doubts about revocation data that the policy passes over."""
+    waived = any(policy.relies_on(doubt) for item in path.members for fact in item.revocation for doubt in fact.doubts)
+    if not waived:
+        return path
+    members = tuple(
+        replace(
+            member,
+            revocation=tuple(
+                replace(fact, doubts=tuple(doubt for doubt in fact.doubts if not policy.relies_on(doubt)))
+                for fact in member.revocation
+            ),
+        )
+        for member in path.members
+    )
+    return replace(path, members=members)

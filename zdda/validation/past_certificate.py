@@ -19,6 +19,7 @@ from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import SubIndication, indeterminate
 from zdda.validation.policy import CertificatePolicy, TokenPolicy
+from zdda.validation.x509_validation import signed_by
 
 CLAUSE = "EN 319 102-1 5.6.2.1"
 SLIDING = "EN 319 102-1 5.6.2.2"
@@ -78,7 +79,7 @@ def _slide(path: PathResult, token: TokenPolicy, evidence: Evidence, proofs: Pro
         control = sunset
     chosen: list[RevocationFact | None] = []
     for index in range(len(path.members) - 2, -1, -1):
-        member, issuer = path.members[index], path.members[index + 1].certificate
+        member = path.members[index]
         rules = token.signer if index == 0 else token.ca
         fact = _satisfying(member, path.members[-1], control, proofs)
         if fact is None and not _not_needed(checks, member, rules, control):
@@ -89,10 +90,8 @@ def _slide(path: PathResult, token: TokenPolicy, evidence: Evidence, proofs: Pro
         for told in member.revocation:
             if told.revoked_by(control) and told.reason != "certificate_hold" and told.revoked_at is not None:
                 control = told.revoked_at
-        uses = [(member.certificate.signature, issuer.key_size)]
-        if fact is not None:
-            uses.append((fact.algorithm, fact.issuer.key_size))
-        for algorithm, size in uses:
+        for use in signed_by(path, index, fact):
+            algorithm, size = use.algorithm, use.size
             reliable = _reliable_until(evidence, algorithm, size, control)
             checks.check(
                 "key-reliable",

@@ -15,7 +15,7 @@ from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed, indeterminate
 from zdda.validation.past_certificate import PastCertificate, is_within, validate_past_certificate
 from zdda.validation.policy import TokenPolicy
-from zdda.validation.x509_validation import REVOCATION_ISSUER
+from zdda.validation.x509_validation import REVOCATION_ISSUER, signed_by
 
 CLAUSE = "EN 319 102-1 5.6.2.4"
 _CURABLE = frozenset(
@@ -131,20 +131,18 @@ def _reliable_then(
 ) -> None:
     """For everything that is signed: it is known to have existed while the algorithms over it were reliable."""
     checks.include(acceptance_then, otherwise=target.current)
-    members = target.basic.x509.chain
-    for index, member in enumerate(members[:-1]):
-        certificate, fact = member.certificate, past.facts[index]
-        uses = [(certificate.signature, members[index + 1].certificate.key_size, certificate.sha256)]
-        if fact is not None:
-            uses.append((fact.algorithm, fact.issuer.key_size, fact.digest))
-        for algorithm, size, digest in uses:
+    path = target.basic.x509.path
+    if path is None:
+        return
+    for index, fact in enumerate(past.facts):
+        for use in signed_by(path, index, fact):
             check_algorithm(
                 checks,
                 evidence.policy,
                 evidence.catalogue,
-                algorithm,
-                size,
-                proofs.of(digest).time,
+                use.algorithm,
+                use.size,
+                proofs.of(use.digest).time,
                 target.current,
-                certificate.sha256,
+                path.members[index].certificate.sha256,
             )

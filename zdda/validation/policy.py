@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from functools import cached_property
 
 from zdda.model.canonical_json import canonical_json
+from zdda.signatures.model import Signature
+from zdda.trust.revocation import Doubt
 from zdda.validation.constraints import Level
 
 TIMESTAMPING = "1.3.6.1.5.5.7.3.8"
@@ -43,6 +45,7 @@ class CertificatePolicy:
     extended_key_usage: frozenset[str] = frozenset()
     extended_key_usage_level: Level = Level.FAIL
     forbidden_extensions: frozenset[str] = frozenset()
+    forbidden_extensions_level: Level = Level.FAIL
     critical_extensions: Level = Level.WARN
     authority_key_identifier: Level = Level.WARN
     subject_key_identifier: Level = Level.IGNORE
@@ -60,7 +63,7 @@ _CA = CertificatePolicy(
 
 @dataclass(frozen=True, slots=True)
 class TokenPolicy:
-    """What is asked of a signature or of a timestamp.
+    """What is asked of a signature, a counter-signature or a timestamp.
 
     ``expired_needs_valid_revocation_issuer``: an expired certificate counts as known not to be revoked only while
     the issuer of the revocation data is valid itself (else OUT_OF_BOUNDS_NO_POE).
@@ -90,6 +93,11 @@ def _signature() -> TokenPolicy:
     return TokenPolicy(signer, _CA)
 
 
+def _counter_signature() -> TokenPolicy:
+    signer = CertificatePolicy(key_usage=frozenset({"content_commitment"}), forbidden_extensions=frozenset({_NO_CHECK}))
+    return TokenPolicy(signer, _CA, expired_needs_valid_revocation_issuer=False)
+
+
 def _timestamp() -> TokenPolicy:
     signer = CertificatePolicy(
         extended_key_usage=frozenset({TIMESTAMPING}), forbidden_extensions=frozenset({_NO_CHECK})
@@ -105,15 +113,42 @@ def _timestamp() -> TokenPolicy:
     return TokenPolicy(signer, ca, expired_needs_valid_revocation_issuer=False)
 
 
+@dataclass(frozen=True, slots=True)
+class RevocationPolicy:
+    """What is asked of a CRL or OCSP answer before it is relied upon. WARN and less: relied upon all the same."""
+
+    not_from_the_future: Level = Level.FAIL
+    after_certificate_issuance: Level = Level.FAIL
+    knows_expired_certificate: Level = Level.FAIL
+    issuer_valid_at_production: Level = Level.FAIL
+    responder_checked: Level = Level.FAIL
+
+    def relies_on(self, doubt: Doubt) -> bool:
+        """Whether the doubt is passed over. A status that is unknown and a revoked responder never are."""
+        level = {
+            Doubt.ISSUED_LATER: self.not_from_the_future,
+            Doubt.ISSUED_BEFORE_CERTIFICATE: self.after_certificate_issuance,
+            Doubt.CERTIFICATE_HAD_EXPIRED: self.knows_expired_certificate,
+            Doubt.ISSUER_NOT_VALID_THEN: self.issuer_valid_at_production,
+            Doubt.RESPONDER_NOT_CHECKED: self.responder_checked,
+        }.get(doubt, Level.FAIL)
+        return level is not Level.FAIL
+
+
 @dataclass(frozen=True)
 class ValidationPolicy:
     """Immutable; ``name`` is for people, ``digest`` identifies it."""
 
     name: str = "zdda-default-1"
     signature: TokenPolicy = field(default_factory=_signature)
+    counter_signature: TokenPolicy = field(default_factory=_counter_signature)
     timestamp: TokenPolicy = field(default_factory=_timestamp)
+    revocation: RevocationPolicy = field(default_factory=RevocationPolicy)
     algorithms: Level = Level.FAIL
     timestamp_in_future: Level = Level.FAIL
+
+    def of(self, signature: Signature) -> TokenPolicy:
+        return self.counter_signature if signature.counter else self.signature
 
     @cached_property
     def digest(self) -> str:

@@ -19,7 +19,7 @@ from zdda.validation.basic import Basic
 from zdda.validation.constraints import Block, Checks, Failure, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
-from zdda.validation.x509_validation import REVOCATION_ISSUER, validate_certificate
+from zdda.validation.x509_validation import REVOCATION_ISSUER, signed_by, validate_certificate
 
 CLAUSE = "EN 319 102-1 5.5.4"
 _CONTINUE = frozenset(
@@ -99,7 +99,7 @@ def validate_with_time(
         _cure(checks, signature, basic, evidence, best.time, proofs)
     if continuing:
         acceptance = accept_signature(
-            signature, evidence.policy, evidence.policy.signature, evidence.catalogue, best.time
+            signature, evidence.policy, evidence.policy.of(signature), evidence.catalogue, best.time
         )
         checks.include(acceptance)
     return WithTime(checks.block(), best.time, proofs)
@@ -222,10 +222,10 @@ def _algorithms_then(signature: Signature, basic: Basic, evidence: Evidence, bes
     for them the validation time counts.
     """
     policy = evidence.policy
-    acceptance = accept_signature(signature, policy, policy.signature, evidence.catalogue, best)
+    acceptance = accept_signature(signature, policy, policy.of(signature), evidence.catalogue, best)
     if _crypto(acceptance.failures):
         return False
-    then = validate_certificate(basic.x509.path, policy, policy.signature, evidence.catalogue, best)
+    then = validate_certificate(basic.x509.path, policy, policy.of(signature), evidence.catalogue, best)
     return not _crypto(then.block.failures) and not _revocation_crypto(basic, evidence)
 
 
@@ -237,16 +237,20 @@ def _crypto(failures: Iterable[Failure]) -> bool:
 
 def _revocation_crypto(basic: Basic, evidence: Evidence) -> bool:
     checks = Checks("revocation-data", CLAUSE)
-    for member in basic.x509.chain:
+    path = basic.x509.path
+    for index, member in enumerate(basic.x509.chain[:-1]):
         fact = member.decisive(evidence.validation_time)
-        if fact is not None:
-            check_algorithm(
-                checks,
-                evidence.policy,
-                evidence.catalogue,
-                fact.algorithm,
-                fact.issuer.key_size,
-                evidence.validation_time,
-                failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE),
-            )
+        if fact is None or path is None:
+            continue
+        for use in signed_by(path, index, fact):
+            if use.digest == fact.digest:
+                check_algorithm(
+                    checks,
+                    evidence.policy,
+                    evidence.catalogue,
+                    use.algorithm,
+                    use.size,
+                    evidence.validation_time,
+                    failed(SubIndication.CRYPTO_CONSTRAINTS_FAILURE),
+                )
     return checks.failed

@@ -11,6 +11,7 @@ from datetime import datetime
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
 from zdda.signatures.certificates import Certificate
+from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.trust.paths import PathCertificate, PathResult, PathStatus
 from zdda.trust.revocation import CertificateStatus, Doubt, RevocationFact
 from zdda.validation.acceptance import check_algorithm
@@ -77,6 +78,28 @@ def valid_at(certificate: Certificate, moment: datetime) -> bool:
     return certificate.not_before <= moment <= certificate.not_after
 
 
+@dataclass(frozen=True, slots=True)
+class Use:
+    """An algorithm and a key (its size in bits) that a step of a path hangs on; ``digest`` names what they signed."""
+
+    algorithm: SignatureAlgorithm
+    size: int | None
+    digest: bytes
+
+
+def signed_by(path: PathResult, index: int, fact: RevocationFact | None) -> list[Use]:
+    """What was signed that member ``index`` hangs on: its revocation data, the certificate of a delegated responder
+    (which comes with the data, and is the CA's work), the certificate itself."""
+    certificate, issuer = path.members[index].certificate, path.members[index + 1].certificate
+    uses = []
+    if fact is not None:
+        uses.append(Use(fact.algorithm, fact.issuer.key_size, fact.digest))
+        known = fact.issuer_is_anchor or any(item.certificate.sha256 == fact.issuer.sha256 for item in path.members)
+        if not known:
+            uses.append(Use(fact.issuer.signature, issuer.key_size, fact.digest))
+    return [*uses, Use(certificate.signature, issuer.key_size, certificate.sha256)]
+
+
 def _issuer_counts(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
     """The validity of an anchor does not count (RFC 5280 clause 6.1)."""
     anchor = fact.issuer_is_anchor or fact.issuer.sha256 == path.members[-1].certificate.sha256
@@ -103,21 +126,9 @@ def _judge(
     _extensions(checks, certificate, rules)
     if fact is not None:
         _freshness(checks, fact, rules, moment)
-        no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
-        check_algorithm(
-            checks, policy, catalogue, fact.algorithm, fact.issuer.key_size, moment, no_poe, certificate.sha256
-        )
-    issuer = path.members[index + 1].certificate
-    check_algorithm(
-        checks,
-        policy,
-        catalogue,
-        certificate.signature,
-        issuer.key_size,
-        moment,
-        indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE),
-        certificate.sha256,
-    )
+    no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+    for use in signed_by(path, index, fact):
+        check_algorithm(checks, policy, catalogue, use.algorithm, use.size, moment, no_poe, certificate.sha256)
     _validity(checks, path, member, fact, token, moment)
     if fact is not None:
         # Of an expired certificate this is part of why it is out of bounds; each is to be cured by itself.
@@ -162,7 +173,8 @@ def _extensions(checks: Checks, certificate: Certificate, rules: CertificatePoli
     checks.check(
         "forbidden-extensions",
         not forbidden,
-        otherwise=constraints,
+        rules.forbidden_extensions_level,
+        constraints,
         checked=",".join(sorted(forbidden)),
         certificate=name,
     )

@@ -141,6 +141,20 @@ def test_an_expired_responder_needs_its_answer_proven_while_it_was_valid() -> No
     assert words(facts, signed, late) == "REVOCATION_OUT_OF_BOUNDS_NO_POE"
 
 
+def test_a_responders_certificate_must_be_signed_reliably_too() -> None:
+    """Clause 5.2.6 over the revocation data: whoever can forge the responder can forge its answers."""
+    responder = certificate("responder", start=day(2010), kind="responder", algorithm="sha1")
+    answer = told(responder, NOW - HOUR)
+    facts = Facts(NOW)
+    signer = facts.trust(certificate("signer"), [answer], GOOD_CA)
+    tsa = authority(facts)
+    signed = signature(signer, day(2021, 3), [stamp(tsa, day(2021, 4))])
+    assert words(facts, signed) == "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+    known = replace(answer, issuer_is_anchor=True)
+    facts.trust(signer, [known], GOOD_CA)
+    assert words(facts, signed) == "TOTAL_PASSED"
+
+
 def test_an_expired_signer_with_an_expired_responder_needs_both_cured() -> None:
     responder = certificate("responder", end=day(2022), kind="responder")
     answer = told(responder, day(2021, 5))
