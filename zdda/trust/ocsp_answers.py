@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -166,8 +166,9 @@ def _certificates(basic: bytes) -> tuple[bytes, ...]:
     return ()
 
 
-ResponderFacts = Callable[[Certificate], tuple[RevocationFact, ...]]
-"""What is known of a delegated responder's own certificate; nothing where it would turn in a circle."""
+ResponderFacts = Callable[[Certificate, Certificate], tuple[RevocationFact, ...]]
+"""What is known of a delegated responder's own certificate, given the CA that issued it; nothing where it would turn
+in a circle."""
 
 
 def ocsp_facts(
@@ -177,21 +178,24 @@ def ocsp_facts(
     moment: datetime,
     limit: datetime,
     about_responder: ResponderFacts,
+    above: Sequence[Certificate] = (),
 ) -> Iterator[RevocationFact]:
+    """``above``: the CAs over ``issuer`` in the path, which may have authorised a responder for all below them."""
     answer = _load_ocsp(der)
     if answer is None:
         return
     singles = [item for item in answer.singles if _is_about(item, certificate, issuer)]
     if not singles:
         return
-    responder = _responder(answer, issuer)
-    if responder is None:
+    found = _responder(answer, issuer, above)
+    if found is None:
         return
+    responder, authority = found
     responder_facts: tuple[RevocationFact, ...] = ()
     responder_doubts: list[Doubt] = []
     if responder.der != issuer.der and OCSP_NO_CHECK not in responder.extensions:
         # RFC 6960 clause 4.2.2.2.1: a delegated responder without id-pkix-ocsp-nocheck is checked itself.
-        responder_facts = about_responder(responder)
+        responder_facts = about_responder(responder, authority)
         fact = decisive_fact(responder_facts, moment)
         if fact is None:
             responder_doubts.append(Doubt.RESPONDER_NOT_CHECKED)
@@ -265,8 +269,11 @@ def _key_bits(public_key_info: bytes) -> bytes:
     return public_key_info[start + 1 : end]
 
 
-def _responder(answer: _Ocsp, issuer: Certificate) -> Certificate | None:
-    """The issuer itself, or a responder whom it authorised (RFC 6960 clause 4.2.2.2), that signed the answer."""
+def _responder(
+    answer: _Ocsp, issuer: Certificate, above: Sequence[Certificate]
+) -> tuple[Certificate, Certificate] | None:
+    """(who signed the answer, who authorised it): the issuer itself, a responder whom the issuer authorised, or one
+    whom a CA above it in the path did (RFC 6960 clause 4.2.2.2, numbers 2, 3 and 1)."""
     for der in (issuer.der, *answer.certificates):
         try:
             candidate = load_certificate(der)
@@ -274,19 +281,25 @@ def _responder(answer: _Ocsp, issuer: Certificate) -> Certificate | None:
             continue
         if not _is_named(answer, candidate):
             continue
+        authority: Certificate | None = issuer
         if candidate.der != issuer.der:
-            if candidate.public_key_info != issuer.public_key_info or candidate.subject != issuer.subject:
-                if OCSP_SIGNING not in (candidate.extended_key_usage or ()):
-                    continue
-                if not same_name(candidate.issuer, issuer.subject):
-                    continue
-                if not is_signed_by(candidate.der, candidate.sha256, issuer.public_key, issuer.public_key_info):
-                    continue
-            else:
+            if candidate.public_key_info == issuer.public_key_info and candidate.subject == issuer.subject:
                 candidate = issuer
-        if is_signed_by(answer.basic, answer.basic_digest, candidate.public_key, candidate.public_key_info):
-            return candidate
+            else:
+                authority = next((ca for ca in (issuer, *above) if _authorised(candidate, ca)), None)
+        if authority is not None and is_signed_by(
+            answer.basic, answer.basic_digest, candidate.public_key, candidate.public_key_info
+        ):
+            return candidate, authority
     return None
+
+
+def _authorised(responder: Certificate, authority: Certificate) -> bool:
+    return (
+        OCSP_SIGNING in (responder.extended_key_usage or ())
+        and same_name(responder.issuer, authority.subject)
+        and is_signed_by(responder.der, responder.sha256, authority.public_key, authority.public_key_info)
+    )
 
 
 def _is_named(answer: _Ocsp, candidate: Certificate) -> bool:

@@ -217,7 +217,7 @@ def _judge(
 ) -> PathResult:
     members = []
     for index, certificate in enumerate(chain[:-1]):
-        facts = revocation_facts(certificate, chain[index + 1], revocation, moment, latest, pool)
+        facts = revocation_facts(certificate, chain[index + 1], revocation, moment, latest, pool, chain[index + 2 :])
         exempt = index == 0 and bool(certificate.extensions & {NO_REV_AVAIL, VALIDITY_ASSURED_SHORT_TERM})
         members.append(PathCertificate(certificate, False, facts, exempt))
     members.append(PathCertificate(chain[-1], True, (), False))

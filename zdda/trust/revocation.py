@@ -39,22 +39,23 @@ def revocation_facts(
     moment: datetime,
     latest: datetime | None = None,
     others: Sequence[Certificate] = (),
+    above: Sequence[Certificate] = (),
 ) -> tuple[RevocationFact, ...]:
     """All that ``data`` says of ``certificate``, the newest first.
 
     ``latest``: the latest thisUpdate accepted, by default five minutes after ``moment``. ``others``: certificates
-    among which the issuer of an indirect CRL may be.
+    among which the issuer of an indirect CRL may be. ``above``: the CAs over ``issuer`` in the path.
     """
     limit = moment + CLOCK_SKEW if latest is None else latest
     facts: list[RevocationFact] = []
 
-    def about_responder(responder: Certificate) -> tuple[RevocationFact, ...]:
+    def about_responder(responder: Certificate, authority: Certificate) -> tuple[RevocationFact, ...]:
         # By CRLs only: an answer about its own signer would turn in a circle.
-        found = crl_facts(responder, issuer, data.crls, moment, limit, others)
+        found = crl_facts(responder, authority, data.crls, moment, limit, others)
         return tuple(sorted(found, key=lambda fact: fact.this_update, reverse=True))
 
     for der in data.ocsps:
-        facts.extend(ocsp_facts(certificate, issuer, der, moment, limit, about_responder))
+        facts.extend(ocsp_facts(certificate, issuer, der, moment, limit, about_responder, above))
     facts.extend(crl_facts(certificate, issuer, data.crls, moment, limit, others))
     facts.sort(key=lambda fact: (fact.this_update, fact.produced_at), reverse=True)
     return tuple(facts)
