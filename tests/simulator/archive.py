@@ -96,7 +96,14 @@ class UnsignedDocuments:
         media_type: str,
         siblings: Sequence[tuple[str, ObjectName]] = (),
     ) -> Examination:
-        report = {"format": "zdda-simulated-report/1", "document": name.sequence}
+        carried = {
+            "role": "certificate",
+            "sha256": f"{name.sequence:064x}",
+            "subject": "CN=Simulated",
+            "validFrom": "2026-01-01T00:00:00.000Z",
+            "validUntil": "2027-01-01T00:00:00.000Z",
+        }
+        report = {"format": "zdda-simulated-report/1", "document": name.sequence, "validationData": [carried]}
         return Examination("fmt/276", "Acrobat PDF 1.7", "NO_SIGNATURE", report, ())
 
 

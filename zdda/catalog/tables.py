@@ -283,3 +283,36 @@ installations = Table(
     Column("rebuilt_to", Uuid),
     PrimaryKeyConstraint("tenant_id"),
 )
+
+validation_objects = Table(
+    "validation_objects",
+    metadata,
+    _tenant(),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("subject", Text),
+    Column("issuer", Text),
+    Column("serial", Text),
+    Column("valid_from", Moment),
+    Column("valid_until", Moment),
+    PrimaryKeyConstraint("tenant_id", "sha256", "role"),
+    Index(None, "tenant_id", "valid_until"),
+)
+
+validation_object_uses = Table(
+    "validation_object_uses",
+    metadata,
+    _tenant(),
+    Column("package_id", Uuid, nullable=False),
+    Column("document_number", Integer, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("signature", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "package_id", "document_number", "sha256", "role", "signature"),
+    ForeignKeyConstraint(["tenant_id", "package_id"], ["packages.tenant_id", "packages.package_id"]),
+    ForeignKeyConstraint(
+        ["tenant_id", "sha256", "role"],
+        ["validation_objects.tenant_id", "validation_objects.sha256", "validation_objects.role"],
+    ),
+    Index("ix_validation_object_uses_tenant_id_sha256", "tenant_id", "sha256", "role"),
+)

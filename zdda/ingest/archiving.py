@@ -12,11 +12,14 @@ from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState, deposits_of_batch, insert_amendment
 from zdda.catalog.leasing import Lease
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
+from zdda.catalog.validation_objects import insert_validation_uses
 from zdda.database.session import AnyRow, Transaction
 from zdda.ingest.objects import keep_object, stored_object
 from zdda.ingest.package_view import archived_package
 from zdda.ingest.steps import description_of
+from zdda.ingest.validation_rows import validation_uses
 from zdda.ingest.workshop import Workshop
+from zdda.model.canonical_json import parse_json
 from zdda.model.deposit import DepositState
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
@@ -126,3 +129,4 @@ def _archive(tx: Transaction, deposit: AnyRow, batch: AnyRow) -> None:
         wrapped_data_key=b"",  # from here on the object record alone gives the key
     )
     insert_package(tx, package)
+    insert_validation_uses(tx, deposit.package_id, validation_uses(parse_json(deposit.reports)))

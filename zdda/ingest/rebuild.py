@@ -19,6 +19,7 @@ from zdda.audit.log import record as audit
 from zdda.catalog.evidence import Member, insert_amendment
 from zdda.catalog.installation import mark_rebuilt
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
+from zdda.catalog.validation_objects import insert_validation_uses
 from zdda.crypto.generations import GenerationKeys
 from zdda.database.session import TenantDatabase, Transaction
 from zdda.evidence.batch import EvidenceBatch
@@ -34,6 +35,7 @@ from zdda.ingest.restored_rows import (
     restore_deposit,
     restore_members,
 )
+from zdda.ingest.validation_rows import validation_uses
 from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import Clock
 from zdda.model.errors import Conflict, IntegrityError, ZddaError
@@ -219,10 +221,12 @@ class CatalogRebuild:
         self._take_names(aip)
         self._owners[leaf] = Member(aip.package_id, "aip", 0, leaf)
         documents = self._documents(aip)
-        deposit = self._deposit(object_record, aip, leaf, place, told)
+        reports = [aip.report(each.facts.number) for each in aip.documents]
+        deposit = self._deposit(object_record, aip, reports, leaf, place, told)
         if told is not None:
             package = archived_package(cast(SealedDeposit, deposit), documents, told.facts.archived_at, told.batch_time)
             insert_package(tx, package)
+            insert_validation_uses(tx, aip.package_id, validation_uses(reports))
             deposit = replace(deposit, receipt=package.receipt)
             self._report.packages += 1
         else:
@@ -267,13 +271,14 @@ class CatalogRebuild:
         self,
         object_record: ObjectRecord,
         aip: Aip,
+        reports: list[dict[str, object]],
         leaf: bytes,
         place: tuple[UUID, int] | None,
         told: _Told | None,
     ) -> RestoredDeposit:
         facts, retention = aip.deposit.facts, aip.deposit.facts.retention
         standings = [Standing(each.facts.verdict) for each in aip.documents]
-        changed = any(shows_unsigned_changes(aip.report(each.facts.number)) for each in aip.documents)
+        changed = any(shows_unsigned_changes(report) for report in reports)
         return RestoredDeposit(
             deposit_id=facts.deposit,
             package_id=facts.package,
@@ -290,6 +295,7 @@ class CatalogRebuild:
             flagged=decide(standings, IntakePolicy(), changed).action is not OnVerdict.ACCEPT,
             received_at=facts.received_at,
             validated_at=facts.validated_at,
+            reports=None if told else canonical_json(reports),  # until it is archived
             sealed_at=aip.deposit.sealed_at,
             stored_at=told.facts.stored_at if told else self._clock.now(),  # now it is known to be stored
             archived_at=told.facts.archived_at if told else None,

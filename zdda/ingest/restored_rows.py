@@ -47,6 +47,7 @@ class RestoredDeposit:
     flagged: bool
     received_at: datetime
     validated_at: datetime
+    reports: bytes | None
     sealed_at: datetime
     stored_at: datetime
     archived_at: datetime | None

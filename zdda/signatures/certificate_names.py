@@ -69,6 +69,11 @@ def names_of(der: bytes) -> CertificateNames | None:
     )
 
 
+def name_text(name: bytes) -> str:
+    """A Name (DER) in the manner of RFC 4514, made as harmless as ``names_of`` makes it."""
+    return _text(_attributes(name))
+
+
 def _attributes(name: bytes) -> list[tuple[str, str]]:
     found = []
     try:

@@ -29,6 +29,7 @@ from zdda.validation.policy import ValidationPolicy
 from zdda.validation.processes import JudgedSignature, JudgedTimestamp, judge
 from zdda.validation.report import ENGINE, FORMAT, ValidationDatum, ValidationReport
 from zdda.validation.unsupported import may_be_signed
+from zdda.validation.validation_objects import facts_of
 
 _WINDOW = 64 * 1024
 _DEFAULT_POLICY = ValidationPolicy()
@@ -176,7 +177,8 @@ def _report(
             "timestamps": listed,
             "evidenceRecords": [],
             "validationData": [
-                {"role": datum.role, "sha256": datum.sha256, "length": len(datum.data)} for datum in data
+                {"role": datum.role, "sha256": datum.sha256, "length": len(datum.data), **facts_of(datum)}
+                for datum in data
             ],
         },
         data,

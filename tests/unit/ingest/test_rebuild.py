@@ -42,6 +42,8 @@ WHOLE = (
     tables.deposits,
     tables.deposit_documents,
     tables.deposit_history,
+    tables.validation_objects,
+    tables.validation_object_uses,
 )
 NOT_IN_THE_STORES = {
     # how far which worker had come: a matter of the running archive
