@@ -30,6 +30,7 @@ _LABELS = {
     "0.9.2342.19200300.100.1.25": "DC",
     "1.2.840.113549.1.9.1": "email",
 }
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 _SPECIAL = set(',+"\\<>;=')
 
 
@@ -80,7 +81,7 @@ def _attributes(name: bytes) -> list[tuple[str, str]]:
         for relative in asn1_x509.Name.load(name).chosen:
             for attribute in relative:
                 kind = attribute["type"].dotted
-                found.append((_LABELS.get(kind, kind), _shown(str(attribute["value"].native))))
+                found.append((_LABELS.get(kind, kind), shown(str(attribute["value"].native))))
                 if len(found) == _MOST_ATTRIBUTES:
                     return found
     except Exception:  # noqa: BLE001 - names are hostile bytes, their parser raises whatever it likes
@@ -88,11 +89,11 @@ def _attributes(name: bytes) -> list[tuple[str, str]]:
     return found
 
 
-def _shown(value: str) -> str:
-    shown = "".join(
-        "\ufffd" if unicodedata.category(each) in ("Cc", "Cf", "Cs", "Zl", "Zp") else each for each in value
-    )
-    return shown if len(shown) <= _LONGEST_VALUE else shown[: _LONGEST_VALUE - 1] + "…"
+def shown(value: str) -> str:
+    """A text of foreign origin made fit to be shown: bounded, without control and direction characters."""
+    if len(value) > _LONGEST_VALUE:
+        value = value[: _LONGEST_VALUE - 1] + "…"
+    return "".join("\ufffd" if unicodedata.category(each) in _UNSEEN else each for each in value)
 
 
 def _short(attributes: list[tuple[str, str]]) -> str:
