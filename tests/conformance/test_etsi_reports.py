@@ -1,4 +1,4 @@
-"""The XML report on every document of the public corpus against the schema of ETSI TS 119 102-2 V1.4.1."""
+"""Reports on every document of the public corpus: XML against the schema of TS 119 102-2 V1.4.1, JSON against ours."""
 
 from __future__ import annotations
 
@@ -11,17 +11,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 from lxml import etree
 
 from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.trust.anchors import TrustAnchors
 from zdda.validation.etsi_report import etsi_report
 from zdda.validation.report import ValidationReport
+from zdda.validation.simple_report import simple_report
+from zdda.validation.summary import LANGUAGES, summary_html, summary_text
 from zdda.validation.validate import validate_document
 
+ROOT = Path(__file__).resolve().parents[2]
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 VR = "{http://uri.etsi.org/19102/v1.4.1#}"
 FOLDERS = ("pades", "cades")
+SIMPLE = Draft202012Validator(json.loads((ROOT / "schemas" / "validation-simple-report-v1.json").read_text()))
 pytestmark = pytest.mark.corpus
 
 
@@ -79,8 +84,21 @@ def test_every_report_is_valid_against_the_schema(shared: Path, schema: Any, fol
         check_verdicts(tree, report, path.name)
         sealed = ValidationReport(parse_json(canonical_json(report.as_json())), report.validation_data)
         assert xml == written(sealed, sha256), path.name
+        check_simple(report, path.name)
         chains += len(tree.findall(f".//{VR}TrustAnchor"))
     assert chains > 20, "the set-up gives hardly any path: the test tests little"
+
+
+def check_simple(report: ValidationReport, name: str) -> None:
+    data = {datum.sha256: datum.data for datum in report.validation_data}
+    simple = simple_report(report.content, data)
+    SIMPLE.validate(simple)
+    worst = report.worst()
+    unread = report.refused or report.not_validated
+    assert simple["verdict"] == ("NOT_VALIDATED" if unread else worst.value if worst else "NO_SIGNATURE"), name
+    for language in LANGUAGES:
+        assert all(line.isprintable() for line in summary_text(simple, language, name).splitlines()), name
+        etree.fromstring(summary_html(simple, language, name), etree.HTMLParser(recover=False))
 
 
 def check_references(tree: Any, name: str) -> None:

@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zdda.cli.replay import replay_package
 from zdda.cli.validation_worker import FUNCTION, MODULES, batch_answer
 from zdda.jobs.worker_pool import WorkerFailed, WorkerLimits, WorkerPool, WorkerRefused
 from zdda.model.clock import Clock, SystemClock, format_time, parse_time
+from zdda.validation.forms import Form, Language
 
 LIMITS = WorkerLimits(cpu_seconds=60, wall_seconds=120.0)
 _LONGEST_LINE = 1024 * 1024
@@ -37,17 +39,37 @@ def validate(
         list[Path] | None, typer.Option(help="Candidate for detached content; may be given several times.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print each report as one line of JSON.")] = False,
+    report: Annotated[
+        Form | None, typer.Option(help="Print this form of the report: JSON, XML of ETSI TS 119 102-2, text or a page.")
+    ] = None,
+    language: Annotated[Language, typer.Option(help="Of the forms text and html.")] = Language.ENGLISH,
+    replay: Annotated[
+        Path | None, typer.Option(help="Package (.asice) whose sealed reports are to be made again and compared.")
+    ] = None,
+    document: Annotated[
+        int | None, typer.Option(min=1, help="With --replay: the number of one document; by default all.")
+    ] = None,
     batch: Annotated[
         Path | None, typer.Option(help="File of requests, one JSON object a line; answers in the same order.")
     ] = None,
 ) -> None:
     """Validate the signatures of documents after EN 319 102-1.
 
-    Exit status: 0 every document is signed and TOTAL_PASSED, 1 one is TOTAL_FAILED, 2 one is INDETERMINATE, not
-    signed or not validated, 3 a file cannot be read.
+    With --report the report itself goes to standard output, with --replay documents of a package are validated again
+    from what the package pins. Exit status: 0 every document is signed and TOTAL_PASSED, 1 one is TOTAL_FAILED, 2 one
+    is INDETERMINATE, not signed or not validated, 3 a file cannot be read; with --replay: 0 the result is the same,
+    1 it differs, 3 it could not be repeated.
     """
-    if (batch is None) == (not files):
-        raise typer.BadParameter("give documents, or --batch")
+    if sum((batch is not None, bool(files), replay is not None)) != 1:
+        raise typer.BadParameter("give documents, or --batch, or --replay")
+    if document is not None and replay is None:
+        raise typer.BadParameter("--document belongs to --replay")
+    if replay is not None:
+        if at is not None or detached or report is not None:
+            raise typer.BadParameter("--replay takes its moment and its data from the package")
+        raise typer.Exit(replay_package(replay, trust_anchor or [], document, json))
+    if report is not None and (json or batch is not None or len(files or ()) > 1):
+        raise typer.BadParameter("--report is for one document, without --json and --batch")
     if batch is not None:
         with batch.open("r", encoding="utf-8") as lines:
             for line in answer_batch(lines, SystemClock()):
@@ -66,9 +88,13 @@ def validate(
         }
         for path in files or ()
     ]
+    if report is not None:
+        requests = [{**request, "form": report.value, "language": language.value} for request in requests]
     answers = list(_in_workers(requests, lambda _, answer: answer))
     for path, answer in zip(files or (), answers, strict=True):
-        if json:
+        if report is not None and "written" in answer:
+            typer.echo(answer["written"].encode("utf-8"), nl=report in (Form.SIMPLE, Form.DETAILED))
+        elif json:
             content = answer.get("report") or {"error": answer["error"]}
             typer.echo(json_module.dumps({"document": str(path), **content}, ensure_ascii=False))
         else:

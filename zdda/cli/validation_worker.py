@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from zdda.signatures.content import MAXIMUM_CANDIDATES
 from zdda.signatures.errors import FormatError
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
+from zdda.validation.forms import Form, Language, written
 from zdda.validation.validate import validate_document
 
 FUNCTION = "zdda.cli.validation_worker:validate_file"
@@ -19,9 +21,11 @@ MODULES = ("zdda.cli.validation_worker",)
 
 
 def validate_file(request: dict[str, Any]) -> dict[str, Any]:
-    """Members of ``request``: ``document``, ``detached``, ``trust_anchors`` (paths), ``at`` (RFC 3339).
+    """Members of ``request``: ``document``, ``detached``, ``trust_anchors`` (paths), ``at`` (RFC 3339); ``form`` and
+    ``language`` where a form of the report is wanted.
 
-    Answers ``{"report": …, "worst": …}``, or ``{"error": why}`` where a file cannot be read.
+    Answers ``{"report": …, "worst": …}`` and ``"written"``, the form as text; or ``{"error": why}`` where a file
+    cannot be read.
     """
     try:
         anchors = TrustAnchors.load(_small(Path(path)) for path in request["trust_anchors"])
@@ -33,10 +37,24 @@ def validate_file(request: dict[str, Any]) -> dict[str, Any]:
             paths = [_file(Path(path)) for path in request["detached"][:MAXIMUM_CANDIDATES]]
             detached = [stack.enter_context(LateStream(partial(_open, path))) for path in paths]
             report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
+            sha256 = _sha256(document) if request.get("form") == Form.ETSI else None
         except OSError as error:
             return {"error": f"a file cannot be read: {_reason(error)}"}
     worst = report.worst()
-    return {"report": report.as_json(), "worst": None if worst is None else worst.value}
+    answer = {"report": report.as_json(), "worst": None if worst is None else worst.value}
+    if "form" in request:
+        data = {datum.sha256: datum.data for datum in report.validation_data}
+        form, language, name = Form(request["form"]), Language(request["language"]), Path(request["document"]).name
+        answer["written"] = written(report.content, data, form, language, sha256, name).decode("utf-8")
+    return answer
+
+
+def _sha256(document: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    document.seek(0)
+    while data := document.read(1024 * 1024):
+        digest.update(data)
+    return digest.hexdigest()
 
 
 def _file(path: Path) -> Path:

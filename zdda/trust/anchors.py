@@ -37,6 +37,11 @@ class TrustAnchors:
         """SHA-256 of each anchor in hexadecimal, ascending: what a report pins."""
         return tuple(sorted(hashlib.sha256(der).hexdigest() for der in self.certificates))
 
+    @cached_property
+    def ordered(self) -> tuple[bytes, ...]:
+        """In ascending order of SHA-256: the order in which anchors were given must not decide between paths."""
+        return tuple(sorted(self.certificates, key=lambda der: hashlib.sha256(der).digest()))
+
     @classmethod
     def load(cls, files: Iterable[bytes]) -> TrustAnchors:
         """Reads files of one DER certificate or of PEM certificates; raises ``FormatError``."""

@@ -156,7 +156,7 @@ _RANK = {
 
 def _pool(intermediates: Sequence[bytes], anchors: TrustAnchors) -> tuple[Certificate, ...]:
     found: dict[bytes, Certificate] = {}
-    for der in (*anchors.certificates, *intermediates[:MAXIMUM_CERTIFICATES]):
+    for der in (*anchors.ordered, *intermediates[:MAXIMUM_CERTIFICATES]):
         try:
             certificate = load_certificate(der)
         except FormatError:

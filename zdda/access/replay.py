@@ -1,0 +1,142 @@
+"""Validates an archived document again from what its package pins, and compares with the sealed report.
+
+Nothing but the package and the anchors given is looked at: the moment is the sealed report's, the revocation data
+are those it lists. No clock, no network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, BinaryIO
+
+from zdda.model.canonical_json import canonical_json
+from zdda.model.clock import parse_time
+from zdda.model.errors import InvalidInput
+from zdda.packaging.aip_reader import Aip
+from zdda.signatures.late_stream import LateStream
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.revocation import RevocationData
+from zdda.validation.report import ValidationReport
+from zdda.validation.report_difference import PINS, Difference, differences
+from zdda.validation.validate import validate_document
+
+
+class CannotReplay(InvalidInput):
+    """What the sealed report pins is not all at hand; ``reason`` in the details."""
+
+    code = "cannot-replay"
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """``same_version``: the sealed report pins the rules (engine, policy, algorithms) of this release.
+    ``sealed`` and ``made`` are SHA-256 of the two reports' bytes."""
+
+    number: int
+    same_version: bool
+    sealed: str
+    made: str
+    differences: tuple[Difference, ...]
+
+    def __bool__(self) -> bool:
+        raise TypeError("a replay is not a truth value: ask same()")
+
+    def same(self) -> bool:
+        """By the same version: the same bytes. By another: the same but for the version itself."""
+        if self.same_version:
+            return self.sealed == self.made
+        return all(each.where.split("/")[0] in PINS for each in self.differences)
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "document": self.number,
+            "same": self.same(),
+            "sameVersion": self.same_version,
+            "sealedReport": self.sealed,
+            "madeReport": self.made,
+            "differences": [each.as_json() for each in self.differences],
+        }
+
+
+class PackageReplay:
+    """Of one package. ``anchors``: from the caller, never from the package; every one that a sealed report names has
+    to be among them, others are not used."""
+
+    def __init__(self, package: Aip, anchors: TrustAnchors) -> None:
+        self._package, self._anchors = package, anchors
+        self._checked: set[int] = set()
+
+    def document(self, number: int) -> Replay:
+        """Of document ``number`` (from 1). Raises ``CannotReplay``, or a ``PackageError`` where the package is
+        damaged."""
+        if not 1 <= number <= len(self._package.documents):
+            raise CannotReplay("the package has no document of that number", reason="no-such-document")
+        sealed = _sealed(self._package, number)
+        pinned = _pinned(sealed, self._anchors)
+        revocation = _revocation(sealed, self._package)
+        others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
+        made = validate_document(
+            self._opened(number),
+            pinned,
+            at=parse_time(sealed["validationTime"]),
+            revocation=revocation,
+            detached=[LateStream(partial(self._opened, other)) for other in others],
+            guessed=True,  # as at intake
+        ).as_json()
+        return Replay(
+            number=number,
+            same_version=all(sealed[pin] == made[pin] for pin in PINS),
+            sealed=hashlib.sha256(canonical_json(sealed)).hexdigest(),
+            made=hashlib.sha256(canonical_json(made)).hexdigest(),
+            differences=differences(sealed, made),
+        )
+
+    def _opened(self, number: int) -> BinaryIO:
+        """A document whose digest was found right, before any parser sees its bytes."""
+        if number not in self._checked:
+            for _ in self._package.stream(self._package.documents[number - 1].member):
+                pass
+            self._checked.add(number)
+        # buffered: a read of the member may give less than was asked for
+        return io.BufferedReader(self._package.open_document(number))
+
+
+def _sealed(package: Aip, number: int) -> Mapping[str, Any]:
+    value = package.report(number)
+    try:
+        content = ValidationReport.from_json(value).content
+        parse_time(content["validationTime"])
+    except (InvalidInput, KeyError, TypeError, ValueError) as error:
+        raise CannotReplay("the document was not validated when it was archived", reason="no-report") from error
+    if not content.keys() >= {*PINS, "trustAnchors", "validationData"}:
+        raise CannotReplay("the report pins too little to be made again", reason="no-pins")
+    return content
+
+
+def _pinned(sealed: Mapping[str, Any], anchors: TrustAnchors) -> TrustAnchors:
+    given = {hashlib.sha256(der).hexdigest(): der for der in anchors.certificates}
+    missing = [digest for digest in sealed["trustAnchors"] if digest not in given]
+    if missing:
+        raise CannotReplay(
+            f"{len(missing)} of the trust anchors that the report names were not given",
+            reason="anchors",
+            missing=missing,
+        )
+    return TrustAnchors(tuple(given[digest] for digest in sealed["trustAnchors"]))
+
+
+def _revocation(sealed: Mapping[str, Any], package: Aip) -> RevocationData:
+    """All CRLs and OCSP responses that this document's report lists, in its order: those that the document carries
+    among them (they count once), those that were fetched, and none that belongs to another document alone."""
+    found: dict[str, list[bytes]] = {}
+    for role in ("crl", "ocsp"):
+        held = {hashlib.sha256(data).hexdigest(): data for data in package.validation_data(role)}
+        wanted = [datum["sha256"] for datum in sealed["validationData"] if datum["role"] == role]
+        if any(digest not in held for digest in wanted):
+            raise CannotReplay("the package lacks revocation data that the report lists", reason="data")
+        found[role] = [held[digest] for digest in wanted]
+    return RevocationData(tuple(found["crl"]), tuple(found["ocsp"]))
