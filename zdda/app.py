@@ -191,12 +191,8 @@ def open_database(settings: Settings, folder: Path) -> Engine:
 @contextmanager
 def open_accounts(settings: Settings, folder: Path) -> Iterator[Accounts]:
     """The tenant's accounts, without the rest of the archive."""
-    engine = open_database(settings, folder)
-    try:
-        database = TenantDatabase(engine, tenant_id(settings.archive.tenant))
+    with open_catalog(settings, folder) as database:
         yield Accounts(database, SystemClock(), system_entropy)
-    finally:
-        engine.dispose()
 
 
 def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:
@@ -205,16 +201,22 @@ def anchors_from(folder: Path, files: tuple[Path, ...]) -> TrustAnchors:
 
 
 @contextmanager
-def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
-    """The tenant's catalog, and the keys that its digests are made under."""
-    tenant = tenant_id(settings.archive.tenant)
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+def open_catalog(settings: Settings, folder: Path) -> Iterator[TenantDatabase]:
+    """The tenant's catalog, without the rest of the archive."""
     engine = open_database(settings, folder)
     try:
-        yield TenantDatabase(engine, tenant), generations
+        yield TenantDatabase(engine, tenant_id(settings.archive.tenant))
     finally:
         engine.dispose()
+
+
+@contextmanager
+def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
+    """The tenant's catalog, and the keys that its digests are made under."""
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    with open_catalog(settings, folder) as database:
+        yield database, generations
 
 
 def rebuild_catalog(settings: Settings, folder: Path, progress: Callable[[int, int], None]) -> RebuildReport:

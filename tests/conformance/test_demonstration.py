@@ -13,8 +13,10 @@ from pathlib import Path
 import httpx
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, show, start
+from zdda.cli.main import application
 from zdda.cli.verify import verify_files
 from zdda.demonstration.documents import demonstration_documents
 from zdda.evidence.evidence_record import parse
@@ -79,6 +81,32 @@ def test_custody_is_proven_offline(kind: str, running: Demonstration, fetched: d
     assert verify_files(package.container, None, [running.root], None, SystemClock()).status is CustodyStatus.PROVEN
     without = verify_files(package.container, None, [], None, SystemClock())
     assert without.status is CustodyStatus.NOT_PROVABLE
+
+
+def test_what_a_package_rests_on_is_listed_and_watched(running: Demonstration, fetched: dict[str, Fetched]) -> None:
+    package = fetched["passed"].container.stem
+    with running.client(CONSUMER) as client:
+        (document,) = client.get(f"/v1/packages/{package}/signatures").raise_for_status().json()
+        rests_on = client.get(f"/v1/packages/{package}/certificates").raise_for_status().json()
+    (signature,), (timestamp,) = document["signatures"], document["timestamps"]
+    assert (signature["indication"], signature["changesAfterSigning"]) == ("TOTAL_PASSED", "nothing")
+    by_role = {
+        role: [each for each in rests_on if each["role"] == role] for role in ("certificate", "crl", "timestamp")
+    }
+    signer = next(each for each in by_role["certificate"] if each["sha256"] == signature["signingCertificate"])
+    assert "Jana Ukázková" in signer["subject"]
+    assert signer["serves"] == [{"document": 1, "signature": signature["identifier"]}]
+    assert {use["signature"] for each in by_role["certificate"] for use in each["serves"]} >= {timestamp["identifier"]}
+    assert by_role["timestamp"][0]["validFrom"] == timestamp["time"]
+    options = ["certificates", "--folder", str(running.folder), "--json"]
+    soon = CliRunner().invoke(application("certificates"), [*options, "--expiring", "90y"])
+    assert soon.exit_code == 1
+    told = {each["sha256"]: each for each in map(json.loads, soon.output.splitlines())}
+    assert told[signer["sha256"]]["packages"] >= 1
+    assert CliRunner().invoke(application("certificates"), [*options, "--expiring", "0d"]).exit_code == 0
+    assert CliRunner().invoke(application("certificates"), [*options, "--expiring", "soon"]).exit_code == 2
+    shown = CliRunner().invoke(application("certificates"), [*options[:-1], "--expiring", "90y"])
+    assert "Jana" in shown.output
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -27,6 +27,8 @@ CALLS = {
     ("get", "/v1/packages/{package_id}/aip"): {"200", "401", "403", "404", "500", "503"},
     ("get", "/v1/packages/{package_id}/evidence-record"): {"200", "401", "403", "404"},
     ("get", "/v1/packages/{package_id}/validation-report"): {"200", "401", "403", "404"},
+    ("get", "/v1/packages/{package_id}/signatures"): {"200", "401", "403", "404"},
+    ("get", "/v1/packages/{package_id}/certificates"): {"200", "401", "403", "404"},
     ("get", "/v1/health/live"): {"200"},
     ("get", "/v1/health/ready"): {"200", "503"},
 }

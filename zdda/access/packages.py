@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 from uuid import UUID
@@ -15,15 +15,30 @@ from zdda.catalog.deposits import is_flagged
 from zdda.catalog.evidence import get_batch
 from zdda.catalog.packages import documents_of_package, get_package
 from zdda.catalog.tables import evidence_batches
+from zdda.catalog.validation_objects import ValidationObject, validation_uses_of
 from zdda.database.session import TenantDatabase
 from zdda.evidence.batch import EvidenceBatch
-from zdda.model.clock import Clock
+from zdda.model.clock import Clock, format_time
 from zdda.model.errors import NotFound
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.views import Content, DocumentView, PackageView
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.storage.object_store import ObjectStore
 
+_SIGNATURE = [
+    "identifier",
+    "format",
+    "counter",
+    "indication",
+    "subindication",
+    "claimedSigningTime",
+    "bestSignatureTime",
+    "signingCertificate",
+    "coversWholeDocument",
+    "changesAfterSigning",
+    "timestamps",
+]
+_TIMESTAMP = ["identifier", "type", "time", "indication", "subindication", "signingCertificate"]
 ASIC_E = "application/vnd.etsi.asic-e+zip"
 _CHUNK = 1024 * 1024
 
@@ -123,6 +138,37 @@ class PackageAccess:
                 for each in package.documents
             ]
 
+    def signatures(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        """The sealed report's signatures and timestamps of every document, without the constraints behind them."""
+        return [
+            {"number": each["number"], "signatures": _told(each["report"], "signatures", _SIGNATURE)}
+            | {"timestamps": _told(each["report"], "timestamps", _TIMESTAMP)}
+            for each in self.validation_report(package_id, account)
+        ]
+
+    def certificates(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        """What the package's signatures rest on: certificates, CRLs, OCSP answers, timestamps, each once."""
+        self._note(package_id, "certificates-read", account)
+        with self._database.read() as tx:
+            uses = validation_uses_of(tx, package_id)
+        serves: dict[ValidationObject, list[dict[str, Any]]] = {}
+        for use in uses:
+            of = {"document": use.document_number, "signature": use.signature or None}
+            serves.setdefault(use.object, []).append(of)
+        return [
+            {
+                "role": each.role,
+                "sha256": each.sha256.hex(),
+                "subject": each.subject,
+                "issuer": each.issuer,
+                "serialNumber": each.serial,
+                "validFrom": format_time(each.valid_from) if each.valid_from else None,
+                "validUntil": format_time(each.valid_until) if each.valid_until else None,
+                "serves": of,
+            }
+            for each, of in serves.items()
+        ]
+
     def _name(self, package_id: UUID) -> ObjectName:
         return ObjectName(self._database.tenant, package_id, ObjectKind.AIP)
 
@@ -145,3 +191,8 @@ class PackageAccess:
     def _container_chunks(self, package_id: UUID) -> Iterator[Iterator[bytes]]:
         with closing(self._store.open(self._name(package_id))) as stream:
             yield iter(lambda: stream.read(_CHUNK), b"")
+
+
+def _told(report: Mapping[str, Any], what: str, members: list[str]) -> list[dict[str, Any]]:
+    """Of each signature or timestamp these members; one that an older report does not have is null."""
+    return [{name: each.get(name) for name in members} for each in report.get(what, ())]

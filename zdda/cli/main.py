@@ -17,6 +17,7 @@ VERBS = (
     "verify",
     "fsck",
     "reconcile",
+    "certificates",
     "demonstrate",
     "catalog",
     "config",

@@ -122,6 +122,10 @@ class Packages(Protocol):
 
     def validation_report(self, package_id: UUID, account: str) -> list[dict[str, Any]]: ...
 
+    def signatures(self, package_id: UUID, account: str) -> list[dict[str, Any]]: ...
+
+    def certificates(self, package_id: UUID, account: str) -> list[dict[str, Any]]: ...
+
 
 class Health(Protocol):
     """Whether the parts answer: name of the part → None, or what is wrong."""

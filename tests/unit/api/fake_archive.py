@@ -237,6 +237,12 @@ class FakeArchive:
         self._known(package_id)
         return b"\x30\x03\x02\x01\x01"
 
+    def signatures(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        return self.validation_report(package_id, account)
+
+    def certificates(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        return self.validation_report(package_id, account)
+
     def validation_report(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
         self._known(package_id)
         return [{"indication": "TOTAL_PASSED"}]

@@ -73,4 +73,12 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
     async def validation_report(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
         return await readers.run(packages.validation_report, package_id, account.name)
 
+    @router.get("/{package_id}/signatures", summary="Signatures and timestamps, with their verdicts", responses=absent)
+    async def signatures(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
+        return await readers.run(packages.signatures, package_id, account.name)
+
+    @router.get("/{package_id}/certificates", summary="What the signatures rest on", responses=absent)
+    async def certificates(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
+        return await readers.run(packages.certificates, package_id, account.name)
+
     return router
