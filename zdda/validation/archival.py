@@ -46,7 +46,7 @@ def validate_archival_timestamp(
     certificate = authority(timestamp, evidence)
     then = accept_timestamp(timestamp, certificate, policy, evidence.catalogue, best.time)
     target = Target(name_of(timestamp), certificate, basic, basic.conclusion, policy.timestamp)
-    return _improve(target, then, best.time, best.source, evidence, proofs)
+    return _improve(target, then, evidence.validation_time, evidence, proofs)
 
 
 def validate_archival(
@@ -58,21 +58,22 @@ def validate_archival(
     best = proofs.of(name)
     then = accept_signature(signature, policy, policy.of(signature), evidence.catalogue, best.time)
     target = Target(name, signature.signer, basic, with_time.process.conclusion, policy.of(signature))
-    return _improve(target, then, best.time, best.source, evidence, proofs)
+    return _improve(target, then, with_time.best_signature_time, evidence, proofs)
 
 
-def _improve(
-    target: Target, then: Block, best: datetime, source: str, evidence: Evidence, proofs: ProofsOfExistence
-) -> Archival:
+def _improve(target: Target, then: Block, so_far: datetime, evidence: Evidence, proofs: ProofsOfExistence) -> Archival:
+    """``so_far``: the best signature time of validation with time, which stands where nothing can be cured."""
     checks = Checks("validation-with-archival-data", CLAUSE)
-    checks.note("best-signature-time", format_time(best), source)
+    proof = proofs.of(target.digest)
+    best = proof.time
+    checks.note("best-signature-time", format_time(best), proof.source)
     current = target.current
     past = None
     if current.indication is Indication.PASSED:
         checks.note("archival-validation-not-needed", current.indication.value)
     elif not may_be_cured(target.current):
         checks.note("archival-validation-cannot-cure", str(current.subindication or ""))
-        return Archival(checks.block(current), evidence.validation_time)
+        return Archival(checks.block(current), so_far)
     else:
         past = validate_past_signature(target, then, evidence, proofs)
         cured = past.conclusion.indication is Indication.PASSED

@@ -130,18 +130,9 @@ def _judge(
     for use in signed_by(path, index, fact):
         check_algorithm(checks, policy, catalogue, use.algorithm, use.size, moment, no_poe, certificate.sha256)
     _validity(checks, path, member, fact, token, moment)
-    if fact is not None:
-        # Of an expired certificate this is part of why it is out of bounds; each is to be cured by itself.
-        out_of_bounds = SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE
-        checks.check(
-            REVOCATION_ISSUER,
-            _issuer_counts(path, fact, moment),
-            rules.revocation_issuer_valid,
-            indeterminate(out_of_bounds if member.valid_at(moment) else SubIndication.OUT_OF_BOUNDS_NO_POE),
-            checked=format_time(fact.issuer.not_after),
-            against=format_time(moment),
-            certificate=certificate.sha256,
-        )
+    if fact is not None and not member.valid_at(moment):
+        # This is part of why an expired certificate is out of bounds; each is to be cured by itself.
+        _revocation_issuer(checks, path, certificate, fact, rules, SubIndication.OUT_OF_BOUNDS_NO_POE, moment)
 
 
 def _extensions(checks: Checks, certificate: Certificate, rules: CertificatePolicy) -> None:
@@ -269,7 +260,30 @@ def _revocation(
         certificate=name,
     )
     checks.check("not-on-hold", not hold, otherwise=indeterminate(SubIndication.TRY_LATER), certificate=name)
+    if member.valid_at(moment):
+        late = SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE
+        _revocation_issuer(checks, path, certificate, fact, rules, late, moment)
     return fact
+
+
+def _revocation_issuer(
+    checks: Checks,
+    path: PathResult,
+    certificate: Certificate,
+    fact: RevocationFact,
+    rules: CertificatePolicy,
+    otherwise: SubIndication,
+    moment: datetime,
+) -> None:
+    checks.check(
+        REVOCATION_ISSUER,
+        _issuer_counts(path, fact, moment),
+        rules.revocation_issuer_valid,
+        indeterminate(otherwise),
+        checked=format_time(fact.issuer.not_after),
+        against=format_time(moment),
+        certificate=certificate.sha256,
+    )
 
 
 def _unsupported(path: PathResult, fact: RevocationFact, moment: datetime) -> SubIndication | None:
