@@ -19,6 +19,7 @@ from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import SubIndication, indeterminate
 from zdda.validation.policy import CertificatePolicy, TokenPolicy
+from zdda.validation.proofs import since
 from zdda.validation.x509_validation import signed_by
 
 CLAUSE = "EN 319 102-1 5.6.2.1"
@@ -121,14 +122,14 @@ def _satisfying(
         for fact in member.revocation
         if fact.reliable
         and (fact.this_update < control or control == proofs.validation_time)
-        and is_within(proofs.of(fact.digest).time, control, proofs)
+        and is_within(since(fact, proofs), control, proofs)
     ]
     proven = [
         fact
         for fact in fit
         if fact.issuer_is_anchor
         or fact.issuer.sha256 == anchor.certificate.sha256
-        or proofs.of(fact.digest).time <= fact.issuer.not_after
+        or since(fact, proofs) <= fact.issuer.not_after
     ]
     return max(proven or fit, key=lambda fact: (fact.this_update, fact.produced_at), default=None)
 

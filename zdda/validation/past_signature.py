@@ -15,6 +15,7 @@ from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed, indeterminate
 from zdda.validation.past_certificate import PastCertificate, is_within, validate_past_certificate
 from zdda.validation.policy import TokenPolicy
+from zdda.validation.proofs import since
 from zdda.validation.x509_validation import REVOCATION_ISSUER, signed_by
 
 CLAUSE = "EN 319 102-1 5.6.2.4"
@@ -99,14 +100,14 @@ def _told_in_time(checks: Checks, target: Target, past: PastCertificate, proofs:
     for fact in past.facts:
         if fact is None or fact.issuer_is_anchor or fact.issuer.sha256 == anchor:
             continue
-        proof = proofs.of(fact.digest)
+        proven = since(fact, proofs)
         late = indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE)
         checks.check(
             REVOCATION_ISSUER,
-            proof.time <= fact.issuer.not_after,
-            otherwise=late if proof.time < proofs.validation_time else target.current,
+            proven <= fact.issuer.not_after,
+            otherwise=late if proven < proofs.validation_time else target.current,
             checked=format_time(fact.issuer.not_after),
-            against=format_time(proof.time),
+            against=format_time(proven),
         )
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from zdda.model.proof_of_existence import ProofOfExistence, ProofsOfExistence
 from zdda.signatures.model import Timestamp
+from zdda.trust.revocation import RevocationFact
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +41,11 @@ def proofs_of_record(record: EvidenceRecordFact, proofs: ProofsOfExistence) -> P
     if token is None or not record.intact:
         return proofs
     return _with(record.covers, token.gen_time, record.identifier, proofs)
+
+
+def since(fact: RevocationFact, proofs: ProofsOfExistence) -> datetime:
+    """When all that the fact rests on is known to have existed: a delta CRL is nothing without its complete CRL."""
+    return max(proofs.of(digest).time for digest in (fact.digest, *fact.supporting))
 
 
 def name_of(timestamp: Timestamp) -> bytes:

@@ -19,6 +19,7 @@ from zdda.validation.basic import Basic
 from zdda.validation.constraints import Block, Checks, Failure, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
+from zdda.validation.proofs import since
 from zdda.validation.x509_validation import REVOCATION_ISSUER, signed_by, validate_certificate
 
 CLAUSE = "EN 319 102-1 5.5.4"
@@ -208,10 +209,10 @@ def _told_in_time(
     fact = member.decisive(evidence.validation_time) if member is not None else None
     checks.check(
         REVOCATION_ISSUER,
-        fact is not None and proofs.of(fact.digest).time <= fact.issuer.not_after,
+        fact is not None and since(fact, proofs) <= fact.issuer.not_after,
         otherwise=failure.conclusion,
         checked=format_time(fact.issuer.not_after) if fact is not None else "",
-        against=format_time(proofs.of(fact.digest).time) if fact is not None else "",
+        against=format_time(since(fact, proofs)) if fact is not None else "",
     )
 
 

@@ -89,14 +89,16 @@ class Use:
 
 def signed_by(path: PathResult, index: int, fact: RevocationFact | None) -> list[Use]:
     """What was signed that member ``index`` hangs on: its revocation data, the certificate of a delegated responder
-    (which comes with the data, and is the CA's work), the certificate itself."""
-    certificate, issuer = path.members[index].certificate, path.members[index + 1].certificate
+    (which comes with the data, and is the work of a CA of the path), the certificate itself."""
+    above = [member.certificate for member in path.members[index + 1 :]]
+    certificate, issuer = path.members[index].certificate, above[0]
     uses = []
     if fact is not None:
         uses.append(Use(fact.algorithm, fact.issuer.key_size, fact.digest))
         known = fact.issuer_is_anchor or any(item.certificate.sha256 == fact.issuer.sha256 for item in path.members)
         if not known:
-            uses.append(Use(fact.issuer.signature, issuer.key_size, fact.digest))
+            authority = next((item for item in above if item.subject == fact.issuer.issuer), issuer)
+            uses.append(Use(fact.issuer.signature, authority.key_size, fact.digest))
     return [*uses, Use(certificate.signature, issuer.key_size, certificate.sha256)]
 
 

@@ -122,6 +122,15 @@ def test_the_end_of_trust_in_the_anchor_slides_too() -> None:
     assert validate_past_certificate(path, POLICY.signature, evidence, both).control_time == day(2025)
 
 
+def test_a_delta_crl_needs_its_complete_crl_proven_too() -> None:
+    gone = [told(ROOT, NOW - HOUR, revoked_at=day(2025))]
+    complete = name("complete crl")
+    delta = replace(told(CA, day(2024)), supporting=(complete,))
+    known = (delta.digest, certificate("signer").sha256, CA.sha256)
+    assert slide([delta], gone, proven(*known, at=day(2024, 6)), POLICY) is None
+    assert slide([delta], gone, proven(*known, complete, at=day(2024, 6)), POLICY) == day(2025)
+
+
 # --- signatures
 
 
