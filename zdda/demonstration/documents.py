@@ -106,7 +106,7 @@ def sign_pdf(pdf: bytes, credential: Credential, timestamps: DemonstrationTimest
     metadata = signers.PdfSignatureMetadata(
         field_name="Signature1", md_algorithm="sha256", subfilter=fields.SigSeedSubFilter.PADES
     )
-    stamper = _Stamper(timestamps) if timestamps else None
+    stamper = PdfStamper(timestamps) if timestamps else None
     out = BytesIO()
     asyncio.run(
         signers.PdfSigner(metadata, signer, timestamper=stamper).async_sign_pdf(
@@ -122,7 +122,9 @@ def damaged(pdf: bytes) -> bytes:
     return pdf[: place - 1] + bytes([pdf[place - 1] ^ 1]) + pdf[place:]
 
 
-class _Stamper(TimeStamper):  # type: ignore[misc]
+class PdfStamper(TimeStamper):  # type: ignore[misc]
+    """The demonstration's timestamp authority as pyHanko asks one."""
+
     def __init__(self, timestamps: DemonstrationTimestamps) -> None:
         super().__init__()
         self._timestamps = timestamps

@@ -7,14 +7,25 @@ code units, no white space, no floating-point numbers, UTF-8.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 type_error = "canonical JSON holds objects, arrays, strings, integers, booleans and null"
 
 
+_BEYOND = re.compile("[\ud800-\U0010ffff]")
+"""Below these, code points and UTF-16 code units sort alike, and the encoder may sort."""
+
+_MOST = 10_000_000
+
+
 def canonical_json(value: object) -> bytes:
     """Raises ``ValueError`` for anything but the types named above."""
+    if _is_plain(value):
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+        if _BEYOND.search(text) is None:
+            return text.encode("utf-8")
     return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
 
 
@@ -26,6 +37,31 @@ def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
+
+
+def _is_plain(value: object) -> bool:
+    """Whether all of it is of the built-in types that the encoder writes as they are: then it need not be copied."""
+    waiting: list[object] = [value]
+    count = 0
+    while waiting:
+        item = waiting.pop()
+        count += 1
+        if count > _MOST:
+            return False  # a structure that holds itself, perhaps: the copy says so
+        kind = type(item)
+        if kind is str or kind is int or kind is bool or item is None:
+            continue
+        if kind is dict:
+            for key, inner in item.items():  # type: ignore[attr-defined]
+                if type(key) is not str:
+                    return False
+                if type(inner) is not str:
+                    waiting.append(inner)
+        elif kind is list or kind is tuple:
+            waiting.extend(item)  # type: ignore[arg-type]
+        else:
+            return False
+    return True
 
 
 def _ordered(value: object) -> object:

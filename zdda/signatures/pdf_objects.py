@@ -1,8 +1,8 @@
-"""Explicit replacements of two slow functions of pyHanko's PDF reader, made at import; and PDF dates.
+"""Explicit replacements of slow functions of pyHanko's PDF reader, made at import; and PDF dates.
 
 pyHanko reads hex strings byte by byte, which takes most of the time of a signed PDF. The replacement reads blocks and
 hands anything irregular to the original; results are the same, and each string remembers where in the file it stood.
-Names, too, are decoded at once where they are plain.
+Names, too, are decoded at once where they are plain, and the ends of tokens looked for in a piece, not byte by byte.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
-from pyhanko.pdf_utils import generic
+from pyhanko.pdf_utils import generic, misc
 
 _BLOCK = 1024
 _WHITESPACE = b"\x00\t\n\x0c\r "
@@ -60,8 +60,43 @@ def _decode_name(name: bytes) -> Any:
     return _original_name_decoder(name)
 
 
+_original_until_delimiter = misc.read_until_delimiter
+_original_non_whitespace = misc.read_non_whitespace
+_PIECE = 48
+_TOKEN_END = re.compile(rb"[ \n\r\t\f\x00()<>\[\]{}/%]")
+_NO_WHITESPACE = re.compile(rb"[^ \n\r\t\f\x00]")
+
+
+def _read_until_delimiter(stream: Any) -> bytes:
+    """Same result as pyHanko's; long tokens and the end of the file are left to the original."""
+    start = stream.tell()
+    data: bytes = stream.read(_PIECE)
+    found = _TOKEN_END.search(data)
+    if found is None:
+        stream.seek(start)
+        return bytes(_original_until_delimiter(stream))
+    end = found.start()
+    stream.seek(start + end)
+    return data[:end]
+
+
+def _read_non_whitespace(stream: Any, seek_back: bool = False, allow_eof: bool = False) -> bytes:
+    """Same result as pyHanko's; comments, long stretches and the end of the file are left to the original."""
+    start = stream.tell()
+    data: bytes = stream.read(_PIECE)
+    found = _NO_WHITESPACE.search(data)
+    if found is None or found[0] == b"%":
+        stream.seek(start)
+        return bytes(_original_non_whitespace(stream, seek_back, allow_eof))
+    stream.seek(start + (found.start() if seek_back else found.end()))
+    return found[0]
+
+
 generic.read_hex_string_from_stream = _read_hex_string
 generic._decode_name = _decode_name
+for _module in (misc, generic):
+    _module.read_until_delimiter = _read_until_delimiter
+    _module.read_non_whitespace = _read_non_whitespace
 
 
 _DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:Z|([+-])(\d\d)(?:'?(\d\d)'?)?)?", re.ASCII)

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import json
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zdda.model.canonical_json import canonical_json, parse_json
+from zdda.ingest.intake_policy import Standing
+from zdda.model.canonical_json import _ordered, canonical_json, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -21,6 +25,18 @@ def test_writing_what_was_read_gives_the_same_bytes(value: object) -> None:
     data = canonical_json(value)
     assert parse_json(data) == value
     assert canonical_json(parse_json(data)) == data
+
+
+@given(VALUES)
+def test_what_need_not_be_copied_is_written_alike(value: object) -> None:
+    copied = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":")).encode()
+    assert canonical_json(value) == copied
+    assert canonical_json({"b": (value,), "a": value}) == b'{"a":' + copied + b',"b":[' + copied + b"]}"
+
+
+def test_subclasses_and_mappings_are_written_as_what_they_are() -> None:
+    value = MappingProxyType({"b": Standing.TOTAL_PASSED, "a": [MappingProxyType({})]})
+    assert canonical_json(value) == b'{"a":[{}],"b":"TOTAL_PASSED"}'
 
 
 def test_members_are_sorted_by_utf_16_code_units() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,28 @@ def test_signature_dictionaries_of_public_documents_read_alike(shared: Path, mon
 )
 def test_dates(text: str, moment: datetime | None) -> None:
     assert parse_pdf_date(text) == moment
+
+
+@given(
+    st.lists(st.sampled_from([b" ", b"\n", b"\r", b"\x00", b"%", b"/", b"(", b">", b"ab", b"x" * 47, b" " * 47])),
+    st.integers(0, 3),
+)
+def test_tokens_end_where_pyhanko_ends_them(parts: list[bytes], start: int) -> None:
+    data = b"".join(parts)
+    theirs_ = pdf_objects._original_non_whitespace
+    for ours, theirs in (
+        (pdf_objects._read_until_delimiter, pdf_objects._original_until_delimiter),
+        (pdf_objects._read_non_whitespace, pdf_objects._original_non_whitespace),
+        (partial(pdf_objects._read_non_whitespace, seek_back=True), partial(theirs_, seek_back=True)),
+        (partial(pdf_objects._read_non_whitespace, allow_eof=True), partial(theirs_, allow_eof=True)),
+    ):
+        told = []
+        for read in (ours, theirs):
+            stream = io.BytesIO(data)
+            stream.seek(start)
+            try:
+                told.append((read(stream), stream.tell()))
+            except Exception as error:  # noqa: BLE001 - the same is to be raised
+                told.append((type(error), None))
+        assert told[0] == told[1]
+    assert generic.read_non_whitespace is pdf_objects._read_non_whitespace
