@@ -38,6 +38,12 @@ def validate(
     detached: Annotated[
         list[Path] | None, typer.Option(help="Candidate for detached content; may be given several times.")
     ] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Validation policy (TOML): what differs from the shipped one.")
+    ] = None,
+    algorithms: Annotated[
+        Path | None, typer.Option(help="Algorithm catalogue, JSON of ETSI TS 119 322; by default the shipped one.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print each report as one line of JSON.")] = False,
     report: Annotated[
         Form | None, typer.Option(help="Print this form of the report: JSON, XML of ETSI TS 119 102-2, text or a page.")
@@ -65,11 +71,13 @@ def validate(
     if document is not None and replay is None:
         raise typer.BadParameter("--document belongs to --replay")
     if replay is not None:
-        if at is not None or detached or report is not None:
+        if at is not None or detached or report is not None or policy is not None or algorithms is not None:
             raise typer.BadParameter("--replay takes its moment and its data from the package")
         raise typer.Exit(replay_package(replay, trust_anchor or [], document, json))
     if report is not None and (json or batch is not None or len(files or ()) > 1):
         raise typer.BadParameter("--report is for one document, without --json and --batch")
+    if batch is not None and (policy is not None or algorithms is not None):
+        raise typer.BadParameter("with --batch each request names its own policy and algorithms")
     if batch is not None:
         with batch.open("r", encoding="utf-8") as lines:
             for line in answer_batch(lines, SystemClock()):
@@ -85,6 +93,7 @@ def validate(
             "detached": [str(other) for other in detached or ()],
             "trust_anchors": [str(anchor) for anchor in trust_anchor or ()],
             "at": moment,
+            **_rules(policy, algorithms),
         }
         for path in files or ()
     ]
@@ -100,6 +109,10 @@ def validate(
         else:
             _print(path, answer)
     raise typer.Exit(max((exit_status(answer) for answer in answers), key=_SEVERITY.index))
+
+
+def _rules(policy: object, algorithms: object) -> dict[str, str]:
+    return {name: str(path) for name, path in (("policy", policy), ("algorithms", algorithms)) if path is not None}
 
 
 _SEVERITY = [0, 2, 1, 3]
@@ -134,6 +147,7 @@ def _request(line: str, clock: Clock) -> dict[str, Any]:
             "detached": [str(path) for path in given.get("detached", ())],
             "trust_anchors": [str(path) for path in given.get("trust_anchors", ())],
             "at": moment_of(given.get("at"), clock),
+            **_rules(given.get("policy"), given.get("algorithms")),
         }
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {"document": "", "error": "the request cannot be read"}

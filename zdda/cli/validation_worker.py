@@ -8,12 +8,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from zdda.crypto.algorithm_document import read_catalogue
+from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import parse_time
+from zdda.model.errors import InvalidInput
 from zdda.signatures.content import MAXIMUM_CANDIDATES
 from zdda.signatures.errors import FormatError
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
 from zdda.validation.forms import Form, Language, written
+from zdda.validation.policy import ValidationPolicy
+from zdda.validation.policy_document import read_policy
 from zdda.validation.validate import validate_document
 
 FUNCTION = "zdda.cli.validation_worker:validate_file"
@@ -22,7 +27,7 @@ MODULES = ("zdda.cli.validation_worker",)
 
 def validate_file(request: dict[str, Any]) -> dict[str, Any]:
     """Members of ``request``: ``document``, ``detached``, ``trust_anchors`` (paths), ``at`` (RFC 3339); ``form`` and
-    ``language`` where a form of the report is wanted.
+    ``language`` where a form of the report is wanted; ``policy`` and ``algorithms`` (paths) where not the shipped.
 
     Answers ``{"report": …, "worst": …}`` and ``"written"``, the form as text; or ``{"error": why}`` where a file
     cannot be read.
@@ -31,12 +36,21 @@ def validate_file(request: dict[str, Any]) -> dict[str, Any]:
         anchors = TrustAnchors.load(_small(Path(path)) for path in request["trust_anchors"])
     except (OSError, FormatError) as error:
         return {"error": f"a trust anchor cannot be read: {_reason(error)}"}
+    try:
+        policy = read_policy(_small(Path(request["policy"]))) if "policy" in request else ValidationPolicy()
+        catalogue = (
+            read_catalogue(_small(Path(request["algorithms"]))) if "algorithms" in request else AlgorithmCatalogue()
+        )
+    except (OSError, InvalidInput) as error:
+        return {"error": f"a policy or an algorithm catalogue cannot be read: {_reason(error)}"}
     with ExitStack() as stack:
         try:
             document = stack.enter_context(open(request["document"], "rb"))
             paths = [_file(Path(path)) for path in request["detached"][:MAXIMUM_CANDIDATES]]
             detached = [stack.enter_context(LateStream(partial(_open, path))) for path in paths]
-            report = validate_document(document, anchors, at=parse_time(request["at"]), detached=detached)
+            report = validate_document(
+                document, anchors, policy, at=parse_time(request["at"]), detached=detached, catalogue=catalogue
+            )
             sha256 = _sha256(document) if request.get("form") == Form.ETSI else None
         except OSError as error:
             return {"error": f"a file cannot be read: {_reason(error)}"}

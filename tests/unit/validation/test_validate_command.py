@@ -148,3 +148,29 @@ def test_real_workers_answer(files: dict[str, str]) -> None:
     ]
     answers = [json.loads(line) for line in answer_batch(lines, FixedClock(NOW))]
     assert answers[0]["signatures"][0]["indication"] == "TOTAL_PASSED"
+
+
+def test_a_policy_and_a_catalogue_of_ones_own(here: None, files: dict[str, str], tmp_path: Path) -> None:
+    only_md5 = {
+        "PolicyName": {"Name": "old"},
+        "Publisher": {"Name": "x"},
+        "PolicyIssueDate": "2000-01-01T00:00:00Z",
+        "Algorithm": [
+            {
+                "AlgorithmIdentifier": {"Name": "MD5", "ObjectIdentifier": "1.2.840.113549.2.5"},
+                "Evaluation": [{"Validity": {}}],
+            }
+        ],
+    }
+    catalogue, lax, wrong = tmp_path / "catalogue.json", tmp_path / "lax.toml", tmp_path / "wrong.toml"
+    catalogue.write_text(json.dumps(only_md5))
+    lax.write_text('format = "zdda-validation-policy/1"\nname = "lax"\nalgorithms = "warn"\n')
+    wrong.write_text("name = 1")
+    given = (files["signed.pdf"], "--trust-anchor", files["signer.der"], "--at", format_time(NOW), "--json")
+    assert run(*given)[0] == 0
+    assert run(*given, "--algorithms", str(catalogue))[0] == 2
+    status, output = run(*given, "--algorithms", str(catalogue), "--policy", str(lax))
+    assert (status, json.loads(output)["policy"]["name"]) == (0, "lax")
+    assert run(*given, "--policy", str(wrong))[0] == 3
+    assert run(*given, "--algorithms", str(wrong))[0] == 3
+    assert run("--batch", str(wrong), "--policy", str(lax))[0] == 2
