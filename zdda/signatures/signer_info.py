@@ -20,6 +20,9 @@ from zdda.signatures.model import (
 from zdda.signatures.signature_value import new_digest
 from zdda.signatures.timestamp_token import parse_timestamp_token
 
+MAXIMUM_TRIED = 16
+"""Certificates of one name and serial number, or key identifier, whose keys are tried."""
+
 
 def find_signer(
     signer: cms.Signer,
@@ -45,7 +48,7 @@ def find_signer(
                 if _names(references[0], certificate):
                     named.append(certificate)
         found = named + [item for item in found if item not in named]
-    for certificate in found:
+    for certificate in found[:MAXIMUM_TRIED]:
         try:
             if verify_signer(signer, certificate, content_digest, content):
                 return certificate, True

@@ -27,17 +27,6 @@ from zdda.trust.revocation_model import (
 _REMOVED = "remove_from_crl"
 
 
-def is_listed_in_scope(certificate: Certificate, der: bytes) -> bool:
-    """Whether the CRL is by the certificate's issuer, by name, and its scope holds the certificate."""
-    crl = load_crl(der)
-    return (
-        crl is not None
-        and crl.base_number is None
-        and same_name(crl.issuer, certificate.issuer)
-        and scope_of(crl.point, certificate, crl.issuer) is not None
-    )
-
-
 def crl_facts(
     certificate: Certificate,
     issuer: Certificate,

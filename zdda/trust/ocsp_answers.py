@@ -206,12 +206,6 @@ def ocsp_facts(
         yield replace(fact, doubts=fact.doubts + tuple(responder_doubts), responder_facts=responder_facts)
 
 
-def is_answered(certificate: Certificate, issuer: Certificate, der: bytes) -> bool:
-    """Whether the answer is about the certificate, whoever signed it."""
-    answer = _load_ocsp(der)
-    return answer is not None and any(_is_about(single, certificate, issuer) for single in answer.singles)
-
-
 def _single_fact(
     single: _Single, answer: _Ocsp, certificate: Certificate, responder: Certificate, limit: datetime
 ) -> RevocationFact:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from zdda.signatures.certificates import Certificate
-from zdda.trust.certificate_lists import crl_facts, is_listed_in_scope
-from zdda.trust.ocsp_answers import is_answered, ocsp_facts
+from zdda.trust.certificate_lists import crl_facts
+from zdda.trust.ocsp_answers import ocsp_facts
 from zdda.trust.revocation_model import (
     CLOCK_SKEW,
     CertificateStatus,
@@ -27,7 +27,6 @@ __all__ = [
     "RevocationData",
     "RevocationFact",
     "decisive_fact",
-    "is_mentioned",
     "revocation_facts",
 ]
 
@@ -59,11 +58,3 @@ def revocation_facts(
     facts.extend(crl_facts(certificate, issuer, data.crls, moment, limit, others))
     facts.sort(key=lambda fact: (fact.this_update, fact.produced_at), reverse=True)
     return tuple(facts)
-
-
-def is_mentioned(certificate: Certificate, issuer: Certificate, data: RevocationData) -> bool:
-    """Whether ``data`` hold a CRL or an OCSP answer about the certificate, whoever signed it: for the level of a
-    signature, which is presence; never for a verdict."""
-    return any(is_answered(certificate, issuer, der) for der in data.ocsps) or any(
-        is_listed_in_scope(certificate, der) for der in data.crls
-    )

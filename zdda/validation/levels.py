@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from zdda.signatures.certificates import Certificate, load_certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import Profile, Signature, SignedDocument, Timestamp, TimestampType
 from zdda.signatures.signed_structure import is_signed_by
-from zdda.trust.revocation import RevocationData, is_mentioned
+from zdda.trust.revocation import RevocationData, revocation_facts
 from zdda.validation.basic import authority_of
 from zdda.validation.cades_levels import CADES, cades_format
 from zdda.validation.evidence_at_hand import EvidenceAtHand
 
 _LONGEST = 10
+_ANY_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def format_of(signature: Signature, document: SignedDocument, evidence: EvidenceAtHand) -> str:
@@ -82,8 +84,14 @@ def _covered(
     if certificate.self_issued:
         return True
     return depth < _LONGEST and any(
-        is_mentioned(certificate, issuer, revocation) and _covered(issuer, pool, revocation, depth + 1)
+        _told(certificate, issuer, revocation, pool) and _covered(issuer, pool, revocation, depth + 1)
         for issuer in pool
         if same_name(issuer.subject, certificate.issuer)
         and is_signed_by(certificate.der, certificate.sha256, issuer.public_key, issuer.public_key_info)
     )
+
+
+def _told(certificate: Certificate, issuer: Certificate, revocation: RevocationData, pool: list[Certificate]) -> bool:
+    """Whether there is a CRL or an OCSP answer about the certificate by somebody entitled to it, good or bad, of any
+    time: what others say is no revocation data."""
+    return bool(revocation_facts(certificate, issuer, revocation, _ANY_TIME, _ANY_TIME, pool, pool))

@@ -54,6 +54,9 @@ def test_the_verdict_of_the_document() -> None:
         "unreadable": "NOT_VALIDATED",
         "not-supported": "NOT_VALIDATED",
         "plain-text": "NO_SIGNATURE",
+        "cms-countersigned": "TOTAL_PASSED",
+        "cms-archived": "TOTAL_PASSED",
+        "timestamp-token": "NO_SIGNATURE",
     }
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.unit.signatures.cms_maker import attribute
+from tests.unit.signatures.test_cades import CONTENT
+from tests.unit.signatures.test_cades_timestamps import HASH_INDEX_V3, archived, build, counter, stamp
 from tests.unit.validation.laboratory import NOW, unsigned_pdf, world
 from zdda.model.canonical_json import canonical_json, parse_json
+from zdda.signatures.cms import CONTENT_TIMESTAMP, SIGNATURE_TIMESTAMP
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.validation.indications import Indication
@@ -28,6 +32,12 @@ DOCUMENTS = {
     "unreadable": lambda: b"%PDF-1.7\nnothing more",
     "not-supported": lambda: b"\x30\x80\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03\xa0\x80\x00\x00\x00\x00",
     "plain-text": lambda: b"just a text\n",
+    "cms-countersigned": lambda: build(
+        lambda value: [counter(value), attribute(SIGNATURE_TIMESTAMP, stamp(value))],
+        [attribute(CONTENT_TIMESTAMP, stamp(CONTENT))],
+    ),
+    "cms-archived": lambda: archived(HASH_INDEX_V3, [world().signer.der], []),
+    "timestamp-token": lambda: stamp(CONTENT),
 }
 
 
@@ -60,6 +70,9 @@ def test_golden_reports_are_still_read() -> None:
         "unreadable": Indication.INDETERMINATE,
         "not-supported": Indication.INDETERMINATE,
         "plain-text": None,
+        "cms-countersigned": Indication.TOTAL_PASSED,
+        "cms-archived": Indication.TOTAL_PASSED,
+        "timestamp-token": None,
     }
 
 
