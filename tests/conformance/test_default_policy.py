@@ -106,3 +106,4 @@ def test_levels_of_revocation_data_and_algorithms_are_those_of_the_oracle(oracle
     for member, path in REVOCATION_LEVELS.items():
         assert getattr(policy.revocation, member).value == level(oracle, f"Revocation/{path}"), path
     assert policy.algorithms.value == level(oracle, "Cryptographic")
+    assert policy.timestamp_order.value == level(oracle, "Timestamp/Coherence")

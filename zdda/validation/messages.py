@@ -286,6 +286,12 @@ MESSAGES: dict[str, Texts] = {
         "Časové razítko prošlo a dokládá čas",
         "Časové razítko neprošlo: nic nedokládá a nebere se v úvahu",
     ),
+    "timestamps-in-order": Texts(
+        "The content timestamps are not later than those over the signature",
+        "A content timestamp is later than one over the signature",
+        "Časová razítka obsahu nejsou pozdější než razítka podpisu",
+        "Některé časové razítko obsahu je pozdější než razítko podpisu",
+    ),
     "best-signature-time": Texts(
         "The earliest time at which the signature is proven to exist",
         "The earliest time at which the signature is proven to exist",

@@ -146,6 +146,7 @@ class ValidationPolicy:
     revocation: RevocationPolicy = field(default_factory=RevocationPolicy)
     algorithms: Level = Level.FAIL
     timestamp_in_future: Level = Level.FAIL
+    timestamp_order: Level = Level.WARN
 
     def of(self, signature: Signature) -> TokenPolicy:
         return self.counter_signature if signature.counter else self.signature

@@ -99,23 +99,35 @@ def judge(
             done.append(JudgedRecord(record, whole))
             if whole:
                 proofs = proofs_of_record(record, proofs)
+    done += [JudgedRecord(record, False) for record in records if not record.timestamps]
+    covering = _covering(signatures, basics.values())
     found = []
     for signature in signatures:
-        stamps = [(timestamp, stamp.conclusion) for timestamp, stamp in basics.values()]
-        own = {timestamp.identifier for timestamp in signature.timestamps}
         content = [
-            (timestamp, conclusion)
-            for timestamp, conclusion in stamps
-            if timestamp.type is TimestampType.CONTENT and timestamp.identifier in own
+            (timestamp, basics[timestamp.identifier][1].conclusion)
+            for timestamp in signature.timestamps
+            if timestamp.type is TimestampType.CONTENT and timestamp.identifier in basics
         ]
         basic = validate_basic_signature(signature, evidence, content)
-        with_time = validate_with_time(signature, basic, stamps, evidence)
+        with_time = validate_with_time(signature, basic, covering.get(signature.identifier, ()), evidence, content)
         found.append(
             JudgedSignature(
                 signature, basic, with_time, validate_archival(signature, basic, with_time, evidence, proofs)
             )
         )
     return Judged(tuple(found), judged, tuple(done), proofs)
+
+
+def _covering(
+    signatures: Iterable[Signature], basics: Iterable[tuple[Timestamp, Basic]]
+) -> dict[str, list[tuple[Timestamp, Conclusion]]]:
+    """For each signature the timestamps that cover it: found once, however many there are of both."""
+    found: dict[str, list[tuple[Timestamp, Conclusion]]] = {item.identifier: [] for item in signatures}
+    names = {bytes.fromhex(identifier): identifier for identifier in found}
+    for timestamp, basic in basics:
+        for name in names.keys() & set(timestamp.covers):
+            found[names[name]].append((timestamp, basic.conclusion))
+    return found
 
 
 def _latest_first(item: tuple[Timestamp, Basic]) -> tuple[bool, float, int]:

@@ -18,7 +18,7 @@ from zdda.validation.acceptance import ACCEPTANCE, accept_signature, check_algor
 from zdda.validation.basic import Basic
 from zdda.validation.constraints import Block, Checks, Failure, Level
 from zdda.validation.evidence_at_hand import Evidence
-from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
+from zdda.validation.indications import Conclusion, Indication, SubIndication, failed, indeterminate
 from zdda.validation.proofs import since
 from zdda.validation.x509_validation import REVOCATION_ISSUER, signed_by, validate_certificate
 
@@ -80,7 +80,9 @@ def validate_with_time(
     basic: Basic,
     timestamps: Iterable[tuple[Timestamp, Conclusion]],
     evidence: Evidence,
+    content_timestamps: Iterable[tuple[Timestamp, Conclusion]] = (),
 ) -> WithTime:
+    """``timestamps``: at least those that cover the signature. ``content_timestamps``: the signature's own."""
     checks = Checks("validation-with-time", CLAUSE)
     proofs = ProofsOfExistence(evidence.validation_time)
     conclusive = basic.conclusion.indication is Indication.PASSED
@@ -103,7 +105,35 @@ def validate_with_time(
             signature, evidence.policy, evidence.policy.of(signature), evidence.catalogue, best.time
         )
         checks.include(acceptance)
+        _in_order(checks, content_timestamps, timestamps, evidence)
     return WithTime(checks.block(), best.time, proofs)
+
+
+def _in_order(
+    checks: Checks,
+    content: Iterable[tuple[Timestamp, Conclusion]],
+    covering: Iterable[tuple[Timestamp, Conclusion]],
+    evidence: Evidence,
+) -> None:
+    """What was timestamped before signing is not younger than what was timestamped after it."""
+    before, after = _times(content), _times(covering)
+    if before and after:
+        checks.check(
+            "timestamps-in-order",
+            max(before) <= min(after),
+            evidence.policy.timestamp_order,
+            indeterminate(SubIndication.TIMESTAMP_ORDER_FAILURE),
+            checked=format_time(max(before)),
+            against=format_time(min(after)),
+        )
+
+
+def _times(timestamps: Iterable[tuple[Timestamp, Conclusion]]) -> list[datetime]:
+    return [
+        timestamp.token.gen_time
+        for timestamp, conclusion in timestamps
+        if timestamp.token is not None and conclusion.indication is Indication.PASSED
+    ]
 
 
 def _may_continue(conclusion: Conclusion) -> bool:

@@ -238,6 +238,17 @@ def test_a_content_timestamp_after_the_revocation_makes_it_a_failure() -> None:
     assert words(facts, signature(signer, day(2021, 6), [broken])) == "REVOKED_NO_POE"
 
 
+@pytest.mark.parametrize(("level", "expected"), [(Level.WARN, "TOTAL_PASSED"), (Level.FAIL, "TIMESTAMP_ORDER_FAILURE")])
+def test_a_content_timestamp_later_than_one_over_the_signature_is_told(level: Level, expected: str) -> None:
+    facts = Facts(NOW, replace(POLICY, timestamp_order=level))
+    signer = facts.trust(certificate("signer"), [told(CA, NOW - HOUR)], GOOD_CA)
+    tsa = authority(facts)
+    over = stamp(tsa, day(2021, 4))
+    early, late = (stamp(tsa, at, (), TimestampType.CONTENT) for at in (day(2021, 3), day(2021, 5)))
+    assert words(facts, signature(signer, day(2021, 3), [early, over])) == "TOTAL_PASSED"
+    assert words(facts, signature(signer, day(2021, 3), [late, over])) == expected
+
+
 # --- evidence records
 
 
@@ -255,8 +266,17 @@ def test_an_evidence_record_proves_its_objects_at_its_first_timestamp() -> None:
         replace(record, timestamps=(replace(first, imprint_intact=False), second)),
         replace(record, timestamps=(first, replace(second, imprint_intact=False))),
         replace(record, covers=(name("something else"),)),
+        replace(record, timestamps=()),
     ):
         assert words(facts, signed, records=(worse,)) == "OUT_OF_BOUNDS_NOT_REVOKED"
+
+
+def test_every_record_is_answered_for() -> None:
+    facts = Facts(NOW)
+    first = stamp(authority(facts), day(2021, 6), (), TimestampType.ARCHIVE)
+    good, empty = (EvidenceRecordFact(digit * 64, stamps, True, ()) for digit, stamps in (("a", (first,)), ("b", ())))
+    judged = judge([], [], facts, (good, empty))
+    assert {item.record.identifier[0]: item.passed for item in judged.records} == {"a": True, "b": False}
 
 
 def test_proofs_are_immutable_and_keep_the_earliest() -> None:
