@@ -54,4 +54,5 @@ def read_token(data: bytes, detached: Detached = Detached()) -> SignedDocument: 
         format="RFC3161",
         length=len(data),
         document_timestamps=(replace(timestamp, covered_until=len(data)),),
+        detached_content=content.digest("sha256") if content is not None else None,
     )

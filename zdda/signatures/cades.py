@@ -87,6 +87,7 @@ def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> Sign
         crls=signed.crls,
         ocsps=signed.ocsps,
         findings=tuple(findings),
+        detached_content=content.digest("sha256") if content is not None and signed.content is None else None,
     )
 
 

@@ -86,10 +86,12 @@ def choose_content(
         content.prepare(signer.digest_algorithm for signer in signed.signers)
         return content
     if detached.certain is not None:
-        return Content(detached.certain)
+        content = Content(detached.certain)
+        content.prepare(("sha256", *(signer.digest_algorithm for signer in signed.signers)))
+        return content
     for candidate in detached.streams[:MAXIMUM_CANDIDATES]:
         content = Content(candidate)
-        content.prepare(signer.digest_algorithm for signer in signed.signers)
+        content.prepare(("sha256", *(signer.digest_algorithm for signer in signed.signers)))
         if any(_is_named(signer, content, verifies) for signer in signed.signers):
             return content
     return None

@@ -187,7 +187,8 @@ class SignedDocument:
 
     ``document_timestamps`` stand beside the signatures; ``certificates``, ``crls``, ``ocsps`` are those of
     the document's own store (the DSS dictionary of a PDF), ``validation_store_positions`` the offsets at which
-    such stores appear.
+    such stores appear. ``detached_content``: SHA-256 of what stands beside the document and was taken for its
+    content.
     """
 
     format: str
@@ -200,3 +201,4 @@ class SignedDocument:
     findings: tuple[Finding, ...] = field(default=())
     validation_store_positions: tuple[int, ...] = ()
     container: str | None = None
+    detached_content: bytes | None = None

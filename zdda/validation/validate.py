@@ -138,6 +138,7 @@ def _empty(
 
 
 def _document(found: IdentifiedFormat | None, signed: SignedDocument | None) -> dict[str, Any]:
+    detached = signed.detached_content if signed is not None else None
     return {
         "puid": found.puid if found is not None else None,
         "formatName": found.name if found is not None else None,
@@ -147,6 +148,7 @@ def _document(found: IdentifiedFormat | None, signed: SignedDocument | None) -> 
             {"code": finding.code, "severity": finding.severity.value, "detail": finding.detail}
             for finding in (signed.findings if signed is not None else ())
         ],
+        **({"detachedContent": detached.hex()} if detached is not None else {}),
     }
 
 

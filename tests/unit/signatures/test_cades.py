@@ -105,6 +105,9 @@ def test_other_encodings_of_the_same_signature_pass(written: bytes) -> None:
 def test_detached_content_is_found_among_candidates() -> None:
     detached = message(content=None)
     assert verdicts(judge(detached, CONTENT)) == PASSED
+    assert judge(detached, CONTENT).content["document"]["detachedContent"] == sha256(CONTENT).hex()
+    assert "detachedContent" not in judge(detached).content["document"]
+    assert "detachedContent" not in judge(message(), CONTENT).content["document"]
     assert verdicts(judge(detached, b"other", CONTENT, b"third")) == PASSED
     assert verdicts(judge(detached)) == [("INDETERMINATE", "SIGNED_DATA_NOT_FOUND")]
     assert verdicts(judge(detached, b"other", b"third")) == [("INDETERMINATE", "SIGNED_DATA_NOT_FOUND")]

@@ -44,7 +44,8 @@ DOCUMENTS = {
 def report(name: str) -> ValidationReport:
     lab = world()
     data = RevocationData(lab.crls())
-    return validate_document(io.BytesIO(DOCUMENTS[name]()), TrustAnchors((lab.root.der,)), at=NOW, revocation=data)
+    document, anchors = io.BytesIO(DOCUMENTS[name]()), TrustAnchors((lab.root.der,))
+    return validate_document(document, anchors, at=NOW, revocation=data, detached=[io.BytesIO(CONTENT)])
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
