@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tomllib
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
@@ -154,10 +155,17 @@ class ClassSettings(Section):
     total_failed: OnVerdict = Field(OnVerdict.REJECT, description="accept, flag or reject")
     indeterminate: OnVerdict = Field(OnVerdict.FLAG, description="accept, flag or reject")
     no_signature: OnVerdict = Field(OnVerdict.ACCEPT, description="accept, flag or reject")
+    revocation_wait_hours: float = Field(
+        0.0,
+        ge=0,
+        le=2160,
+        description="how long after receipt a deposit whose verdict lacks fresh revocation data may wait for them; "
+        "then the policy decides; 0: it does not wait",
+    )
 
     def retention_class(self) -> RetentionClass:
         policy = IntakePolicy(self.total_failed, self.indeterminate, self.no_signature)
-        return RetentionClass(self.name, self.mark, self.years, policy)
+        return RetentionClass(self.name, self.mark, self.years, policy, timedelta(hours=self.revocation_wait_hours))
 
 
 class LogSettings(Section):

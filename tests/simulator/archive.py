@@ -68,6 +68,12 @@ mark = "S"
 years = 5
 
 [[retention]]
+name = "patient"
+mark = "S"
+years = 5
+revocation_wait_hours = 48
+
+[[retention]]
 name = "long"
 mark = "A"
 years = 50

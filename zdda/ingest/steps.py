@@ -21,10 +21,11 @@ from zdda.database.session import AnyRow
 from zdda.evidence.hash_tree import group_digest
 from zdda.ingest.intake_policy import Standing, decide, shows_unsigned_changes
 from zdda.ingest.objects import stored_object
+from zdda.ingest.revocation_wait import wait_for_revocation_data
 from zdda.ingest.workshop import Examination, Workshop
 from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.deposit import DepositState
-from zdda.model.errors import Unavailable
+from zdda.model.errors import DueLater, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.retention import DisposalMark, OnVerdict
@@ -49,6 +50,12 @@ class ClassGone(Unavailable):
     """The settings no longer name the deposit's retention class: it waits until they do."""
 
     code = "retention-class-gone"
+
+
+class RevocationDataDue(DueLater):
+    """The verdict lacks fresh revocation data, and the retention class lets the deposit wait for them."""
+
+    code = "revocation-data-due"
 
 
 class DepositSteps:
@@ -88,6 +95,11 @@ class DepositSteps:
             any(shows_unsigned_changes(each.report) for each in found),
         )
         unreadable = any(each.unreadable for each in found)
+        until = deposit.received_at + retention_class.revocation_wait
+        reports = [each.report for each in found]
+        wait = wait_for_revocation_data(decision.worst, reports, workshop.clock.now(), until, lease.attempts)
+        if wait is not None and not unreadable:
+            raise RevocationDataDue("newer revocation data are due", wait)
         rejected = unreadable or decision.action is OnVerdict.REJECT
         after = DepositState.REJECTED if rejected else DepositState.VALIDATED
         data_file = None
@@ -108,7 +120,7 @@ class DepositSteps:
                 validated_at=now,
                 worst=decision.worst,
                 flagged=decision.action is OnVerdict.FLAG,
-                reports=canonical_json([each.report for each in found]),
+                reports=canonical_json(reports),
                 validation_data_file=data_file,
                 **({"wrapped_data_key": b""} if rejected else {}),
             )

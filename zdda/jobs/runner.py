@@ -11,13 +11,14 @@ from typing import Protocol
 
 import structlog
 
-from zdda.catalog.leasing import Lease, Leased
+from zdda.catalog.leasing import LONGEST_DEFERRAL, Lease, Leased
 from zdda.database.engine import DatabaseUnavailable
 from zdda.database.session import TenantDatabase
-from zdda.model.errors import FencedOff, ZddaError
+from zdda.model.errors import DueLater, FencedOff, ZddaError
 
 _log = structlog.get_logger(__name__)
 _LONGEST_WAIT = timedelta(minutes=5)
+_FURTHEST = LONGEST_DEFERRAL - timedelta(days=1)
 
 
 class WorkSource(Protocol):
@@ -89,7 +90,7 @@ class LeasedWork:
 
     def _defer(self, lease: Lease, error: Exception) -> None:
         code = error.code if isinstance(error, ZddaError) else "internal"
-        wait = backoff(lease.attempts)
+        wait = min(error.wait, _FURTHEST) if isinstance(error, DueLater) else backoff(lease.attempts)
         _log.warning(
             "deferred",
             table=self._leased.table.name,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 
 class ZddaError(Exception):
     """Base of every error the archive raises on purpose.
@@ -39,6 +41,16 @@ class Unavailable(ZddaError):
     """A part is out of reach for now; the same call may succeed later."""
 
     code = "unavailable"
+
+
+class DueLater(Unavailable):
+    """What is missing is due after ``wait``: before that, asking again is of no use."""
+
+    code = "due-later"
+
+    def __init__(self, message: str, wait: timedelta, **details: object) -> None:
+        super().__init__(message, **details)
+        self.wait = wait
 
 
 class IntegrityError(ZddaError):

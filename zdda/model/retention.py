@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 
@@ -37,12 +37,14 @@ class RetentionClass:
     """A class of content: its mark, its period in whole years, and its intake policy.
 
     ``years`` is at least 1; for mark A it is the time until the hand-over to a public archive is judged.
+    ``revocation_wait``: the longest that a deposit waits for revocation data after it was received.
     """
 
     name: str
     mark: DisposalMark
     years: int
     intake: IntakePolicy = IntakePolicy()
+    revocation_wait: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if not 1 <= self.years <= 1000:

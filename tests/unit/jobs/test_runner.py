@@ -20,7 +20,7 @@ from zdda.database.engine import open_engine
 from zdda.database.session import AnyRow, TenantDatabase
 from zdda.jobs.runner import Crew, LeasedWork, Runner, backoff
 from zdda.model.deposit import DepositState
-from zdda.model.errors import FencedOff, Unavailable
+from zdda.model.errors import DueLater, FencedOff, Unavailable
 from zdda.model.identifiers import TenantId
 
 STATES = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
@@ -104,6 +104,20 @@ def test_what_raises_waits_and_says_why(state: str, error: Exception, reason: st
     row = row_of(database, deposit)
     assert (row.state, row.deferred_reason, row.attempts, row.lease_owner) == (state, reason, 1, None)
     assert not source.run_one()
+
+
+@pytest.mark.parametrize(
+    ("wait", "expected"),
+    [(timedelta(hours=7), timedelta(hours=7)), (timedelta(days=400), timedelta(days=29)), (timedelta(0), timedelta(0))],
+)
+def test_what_is_due_later_is_looked_at_later(wait: timedelta, expected: timedelta, database: TenantDatabase) -> None:
+    """Never so far off that a row deferred by a clock gone wrong could not be told from it."""
+    deposit = given(database)
+    before = datetime.now(UTC)
+    assert work(database, raising(DueLater("newer data", wait))).run_one()
+    row = row_of(database, deposit)
+    assert row.deferred_reason == "due-later"
+    assert expected - timedelta(seconds=1) <= row.not_before - before < expected + timedelta(seconds=PATIENCE)
 
 
 def test_each_attempt_waits_longer_and_a_success_forgets(database: TenantDatabase) -> None:
