@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check unit campaign-crash benchmarks lock clean
+.PHONY: help setup run test check unit campaign-crash campaign-fuzz benchmarks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -25,6 +25,10 @@ check: setup ## format, lint, layers and types only
 
 campaign-crash: setup ## 500 kill -9 under load; resumable, at most 60 minutes
 	@$(BIN)/python -m tests.crash.campaign --kills 500 --journal .run/campaign-crash
+
+campaign-fuzz: setup ## coverage-guided fuzzing of every parser; resumable, at most 60 minutes
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-fuzz.lock
+	@$(BIN)/python -m tests.fuzz.campaign --minutes 20 --folder .run/campaign-fuzz
 
 benchmarks: setup ## the figures of benchmarks/README.md
 	@$(BIN)/python -m benchmarks

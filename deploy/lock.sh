@@ -9,3 +9,4 @@ export_lock() { "$venv/bin/uv" export --quiet --no-emit-project --no-header --no
 "$venv/bin/uv" lock --quiet --upgrade
 export_lock --no-dev -o requirements.lock
 export_lock -o requirements-dev.lock
+export_lock --only-group fuzz -o requirements-fuzz.lock

@@ -28,6 +28,8 @@ MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 4000
 MAXIMUM_VALUE = 32 * 1024 * 1024
 MAXIMUM_REVISIONS = 200
+# It begins nowhere but before a whole number, and looks a short way ahead: hexadecimal zeros come by the thousand.
+_OBJECT_START = re.compile(rb"(?<![0-9])[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}obj\s{0,8}(?=<<)")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,7 +291,7 @@ class PdfDocument:
     def _object_start(self, hit: int) -> int | None:
         window = min(hit, 1 << 20)
         data = self.read(hit - window, hit)
-        marks = list(re.finditer(rb"\d+\s+\d+\s+obj\s*(?=<<)", data))
+        marks = list(_OBJECT_START.finditer(data))
         return hit - window + marks[-1].end() if marks else None
 
     # --- DSS dictionary

@@ -228,3 +228,10 @@ def test_no_bytes_make_a_cms_parser_raise_anything_else(data: bytes) -> None:
                 parse(candidate)
             except FormatError:
                 continue
+
+
+def test_a_desert_of_digits_before_a_broken_dictionary_is_crossed_once() -> None:
+    """A search that began anew at every digit would not come to its end while anybody waits."""
+    desert = b"%PDF-1.7\n1 0 obj << /Contents <" + b"0" * 3_000_000 + b"> /ByteRange [0 1 2 3] >>\nendobj\n"
+    report = validate_document(io.BytesIO(desert), TrustAnchors(()), at=NOW)
+    assert report.refused or report.worst() is not Indication.TOTAL_PASSED
