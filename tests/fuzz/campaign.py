@@ -1,4 +1,4 @@
-"""Fuzzing guided by coverage: ``make campaign-fuzz``, or ``python -m tests.fuzz.campaign --minutes 12 --folder FOLDER``.
+"""Fuzzing guided by coverage: ``make campaign-fuzz``, or ``python -m tests.fuzz.campaign --folder FOLDER``.
 
 Each target runs in a process of its own, two at a time, over a corpus that is kept in the folder: the same command
 goes on where it stopped. Bytes that broke a promise are kept as ``FOLDER/TARGET/crash-…``. Prints executions and the
