@@ -40,7 +40,10 @@ from zdda.ingest.intake import Intake, Progress
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.resumption import resume
 from zdda.ingest.steps import DepositSteps
+from zdda.ingest.validations import ValidationDesk
 from zdda.ingest.workshop import IntakeLimits, Workshop
+from zdda.jobs.report_writing import MODULES as WRITING
+from zdda.jobs.report_writing import WorkerReportWriter
 from zdda.jobs.runner import Crew, LeasedWork, Runner
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
@@ -256,7 +259,7 @@ def build(
     )
     workers = settings.workers
     limits = WorkerLimits(workers.cpu_seconds, workers.wall_seconds, workers.memory)
-    pool = WorkerPool(workers.processes, limits, MODULES)
+    pool = WorkerPool(workers.processes, limits, (*MODULES, *WRITING))
     progress = Progress()
     bell: list[Callable[[], None]] = []
     documents = anchors_from(folder, settings.trust.documents)
@@ -294,9 +297,11 @@ def build(
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
     intake = Intake(workshop, progress)
-    packages = PackageAccess(database, vault.store, clock)
+    writer = WorkerReportWriter(pool)
+    packages = PackageAccess(database, vault.store, clock, writer)
+    validations = ValidationDesk(workshop, writer)
     health = ArchiveHealth(engine, vault, runner, pool, signer)
-    application = create_application(intake, packages, health, accounts, _limits(settings))
+    application = create_application(intake, packages, validations, health, accounts, _limits(settings))
     return Archive(vault, engine, database, accounts, workshop, intake, packages, runner, pool, http, application)
 
 

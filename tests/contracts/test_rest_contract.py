@@ -29,6 +29,7 @@ CALLS = {
     ("get", "/v1/packages/{package_id}/validation-report"): {"200", "401", "403", "404"},
     ("get", "/v1/packages/{package_id}/signatures"): {"200", "401", "403", "404"},
     ("get", "/v1/packages/{package_id}/certificates"): {"200", "401", "403", "404"},
+    ("post", "/v1/validations"): {"200", "400", "401", "403", "406", "408", "413", "422", "503", "507"},
     ("get", "/v1/health/live"): {"200"},
     ("get", "/v1/health/ready"): {"200", "503"},
 }

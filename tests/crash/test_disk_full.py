@@ -20,8 +20,10 @@ from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.catalog.tables import deposits
 from zdda.identity.accounts import Accounts, Role
+from zdda.ingest.validations import ValidationDesk
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.model.deposit import DepositState
+from zdda.validation.forms import written
 
 MIB = 1024 * 1024
 PASSWORD = "correct horse battery"
@@ -58,7 +60,9 @@ def post(archive: SimulatedArchive) -> Post:
     accounts = Accounts(parts.database, SystemClock(), system_entropy, cheap)
     accounts.create(ACCOUNT, PASSWORD, [Role.PRODUCER])
     limits = DepositLimits(64 * MIB, 10, 4, 0)
-    application = create_application(parts.intake, parts.packages, Ready(), accounts, limits)
+    application = create_application(
+        parts.intake, parts.packages, ValidationDesk(parts.workshop, written), Ready(), accounts, limits
+    )
 
     async def send(*contents: bytes) -> httpx.Response:
         documents = [

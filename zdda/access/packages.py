@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from zdda.access.reports import report_in_form
 from zdda.audit.log import record
 from zdda.catalog.deposits import is_flagged
 from zdda.catalog.evidence import get_batch
@@ -18,12 +19,14 @@ from zdda.catalog.tables import evidence_batches
 from zdda.catalog.validation_objects import ValidationObject, validation_uses_of
 from zdda.database.session import TenantDatabase
 from zdda.evidence.batch import EvidenceBatch
+from zdda.jobs.report_writing import ReportWriter
 from zdda.model.clock import Clock, format_time
 from zdda.model.errors import NotFound
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.views import Content, DocumentView, PackageView
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.storage.object_store import ObjectStore
+from zdda.validation.forms import Form, Language, written
 
 _SIGNATURE = [
     "identifier",
@@ -46,8 +49,10 @@ _CHUNK = 1024 * 1024
 class PackageAccess:
     """See ``zdda.model.views.Packages``."""
 
-    def __init__(self, database: TenantDatabase, store: ObjectStore, clock: Clock) -> None:
-        self._database, self._store, self._clock = database, store, clock
+    def __init__(
+        self, database: TenantDatabase, store: ObjectStore, clock: Clock, write: ReportWriter = written
+    ) -> None:
+        self._database, self._store, self._clock, self._write = database, store, clock, write
 
     def describe(self, package_id: UUID, account: str) -> PackageView:
         """Raises ``NotFound``."""
@@ -168,6 +173,14 @@ class PackageAccess:
             }
             for each, of in serves.items()
         ]
+
+    def validation_report_as(
+        self, package_id: UUID, number: int | None, form: str, language: str, account: str
+    ) -> bytes:
+        """See ``zdda.access.reports.report_in_form``."""
+        self._note(package_id, "report-read", account)
+        with self._opened(package_id) as package:
+            return report_in_form(package, number, Form(form), Language(language), self._write)
 
     def _name(self, package_id: UUID) -> ObjectName:
         return ObjectName(self._database.tenant, package_id, ObjectKind.AIP)

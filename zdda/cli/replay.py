@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from zdda.access.replay import CannotReplay, PackageReplay
+from zdda.fsck.replay import CannotReplay, PackageReplay
 from zdda.jobs.worker_pool import WorkerFailed, WorkerLimits, WorkerPool, WorkerRefused
 from zdda.packaging.aip_reader import open_aip
 from zdda.packaging.errors import PackageError

@@ -126,6 +126,27 @@ class Packages(Protocol):
 
     def certificates(self, package_id: UUID, account: str) -> list[dict[str, Any]]: ...
 
+    def validation_report_as(
+        self, package_id: UUID, number: int | None, form: str, language: str, account: str
+    ) -> bytes: ...
+
+
+class ValidationRequest(Protocol):
+    """Documents while they are validated without being kept. Not thread-safe; ``abort`` ends it, removes every byte
+    and never raises."""
+
+    def open_document(self, role: str, name: str, media_type: str) -> DocumentSink: ...
+
+    def report(self, form: str, language: str) -> bytes: ...
+
+    def abort(self) -> None: ...
+
+
+class Validations(Protocol):
+    """Validates documents that are not archived."""
+
+    def begin_validation(self, account: str, correlation_id: str) -> ValidationRequest: ...
+
 
 class Health(Protocol):
     """Whether the parts answer: name of the part → None, or what is wrong."""

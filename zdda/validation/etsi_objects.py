@@ -13,7 +13,20 @@ from zdda.validation import etsi_vocabulary as etsi
 EMBEDDED_UP_TO = 64 * 1024
 """Bytes: what is longer (nearly always a CRL) stands in the report by its digest alone."""
 
+EMBEDDED_IN_ALL = 8 * 1024 * 1024
+"""Bytes of one report: once so many stand in it, the rest of the list stands by digest."""
+
 _LETTERS = {"certificate": "C", "crl": "R", "ocsp": "O", "timestamp": "T", "document": "D"}
+
+
+def embedded(report: Mapping[str, Any]) -> frozenset[str]:
+    """The validation data that stand in the XML whole, by SHA-256: decided by the report's own list."""
+    found, total = set(), 0
+    for datum in report["validationData"]:
+        if datum["length"] <= EMBEDDED_UP_TO and total + datum["length"] <= EMBEDDED_IN_ALL:
+            found.add(datum["sha256"])
+            total += datum["length"]
+    return frozenset(found)
 
 
 class ValidationObjects:
@@ -22,6 +35,7 @@ class ValidationObjects:
 
     def __init__(self, report: Mapping[str, Any], data: Mapping[str, bytes], document: str | None) -> None:
         self._data = data
+        self._embedded = embedded(report)
         self._known_since = str(report["validationTime"])
         self._timestamps: dict[str, Mapping[str, Any]] = {}
         self._by_identifier: dict[str, str] = {}
@@ -107,7 +121,7 @@ class ValidationObjects:
     def _representation(self, sha256: str) -> str:
         der = self._data.get(sha256)
         whole = None
-        if der is not None and len(der) <= EMBEDDED_UP_TO:
+        if der is not None and sha256 in self._embedded:
             whole = element("base64", None, base64.b64encode(der).decode("ascii"))
         return etsi.parent("ValidationObjectRepresentation", [etsi.digest(sha256), whole])
 

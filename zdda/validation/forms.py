@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from zdda.model.canonical_json import canonical_json
+from zdda.validation.etsi_objects import embedded
 from zdda.validation.etsi_report import etsi_report
 from zdda.validation.simple_report import simple_report
 from zdda.validation.summary import summary_html, summary_text
@@ -23,6 +24,18 @@ class Form(StrEnum):
 class Language(StrEnum):
     CZECH = "cs"
     ENGLISH = "en"
+
+
+def data_needed(report: Mapping[str, Any], form: Form) -> list[tuple[str, str]]:
+    """(role, SHA-256) of the validation data that a form of the report shows; without them it names them by digest."""
+    if form is Form.DETAILED:
+        return []
+    wanted = embedded(report) if form is Form.ETSI else frozenset()
+    return [
+        (datum["role"], datum["sha256"])
+        for datum in report["validationData"]
+        if datum["role"] == "certificate" or datum["sha256"] in wanted
+    ]
 
 
 def written(

@@ -100,6 +100,26 @@ class FakeReception:
         self.archive.aborted.set()
 
 
+@dataclass
+class FakeValidation:
+    archive: FakeArchive
+    documents: list[Stored] = field(default_factory=list)
+    aborted: bool = False
+
+    def open_document(self, role: str, name: str, media_type: str) -> FakeSink:
+        self.documents.append(Stored(role, name, media_type))
+        return FakeSink(self.archive, self.documents[-1])
+
+    def report(self, form: str, language: str) -> bytes:
+        if self.archive.fail_read is not None:
+            raise self.archive.fail_read
+        assert all(document.closed for document in self.documents)
+        return f"{form} {language} {[len(document.data) for document in self.documents]}".encode()
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
 class FakeArchive:
     """Fills every protocol. ``outcome`` is where a deposit comes to rest; ``settles`` is when ``wait`` finds it so."""
 
@@ -118,6 +138,7 @@ class FakeArchive:
         self.damaged_at: int | None = None
         self.parts: dict[str, str | None] = {"catalog": None, "store": None}
         self.receptions: list[FakeReception] = []
+        self.validations: list[FakeValidation] = []
         self.statuses: dict[UUID, DepositStatus] = {}
         self.keys: dict[tuple[str, str], UUID] = {}
         self.waited: list[float] = []
@@ -126,7 +147,7 @@ class FakeArchive:
         self.written, self.aborted, self.settles = threading.Event(), threading.Event(), threading.Event()
         self.content_closed = threading.Event()
         self.settles.set()
-        self.application = create_application(self, self, self, self, self.limits)
+        self.application = create_application(self, self, self, self, self, self.limits)
 
     # Authenticator
     def verify(self, name: str, password: str) -> Account | None:
@@ -246,6 +267,19 @@ class FakeArchive:
     def validation_report(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
         self._known(package_id)
         return [{"indication": "TOTAL_PASSED"}]
+
+    def validation_report_as(
+        self, package_id: UUID, number: int | None, form: str, language: str, account: str
+    ) -> bytes:
+        self._known(package_id)
+        return f"{number} {form} {language}".encode()
+
+    # Validations
+    def begin_validation(self, account: str, correlation_id: str) -> FakeValidation:
+        if self.fail_begin is not None:
+            raise self.fail_begin
+        self.validations.append(FakeValidation(self))
+        return self.validations[-1]
 
     # Health
     def ready(self) -> dict[str, str | None]:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fake_archive import IN_FLIGHT, METADATA, NOW, PASSWORD, SPOOL_FULL, UNAVAILABLE, FakeArchive
 
-from zdda.api.rest import deposits
+from zdda.api.rest import uploads
 from zdda.model.deposit import Deferral, DepositState
 
 Files = list[tuple[str, tuple[str | None, bytes, str]]]
@@ -227,7 +227,7 @@ def test_a_client_that_stops_sending() -> None:
 
 
 def test_a_client_that_sends_next_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deposits, "_GRACE", 0.0)
+    monkeypatch.setattr(uploads, "_GRACE", 0.0)
     archive = FakeArchive(minimum_rate=10**12)
 
     async def run() -> httpx.Response:

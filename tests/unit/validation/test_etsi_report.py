@@ -10,6 +10,7 @@ from lxml import etree
 
 from tests.unit.validation.test_report_golden import report
 from zdda.model.canonical_json import parse_json
+from zdda.validation.etsi_objects import embedded
 from zdda.validation.etsi_report import etsi_report
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "validation"
@@ -104,10 +105,17 @@ def test_what_is_at_hand_is_embedded_and_what_is_long_stands_by_its_digest() -> 
     whole = tree_of(content, data).findall(f".//{VR}ValidationObject/{VR}ValidationObjectRepresentation/{VR}base64")
     assert len(whole) == len(content["validationData"])
     assert tree_of(content, {}).find(f".//{VR}base64") is None
-    crl = next(datum["sha256"] for datum in content["validationData"] if datum["role"] == "crl")
-    fewer = tree_of(content, {**data, crl: bytes(64 * 1024 + 1)})
+    datum = next(datum for datum in content["validationData"] if datum["role"] == "crl")
+    crl, datum["length"] = datum["sha256"], 64 * 1024 + 1
+    fewer = tree_of(content, data)
     found = fewer.find(f".//{VR}ValidationObject[@id='R-{crl}']/{VR}ValidationObjectRepresentation")
     assert [each.tag for each in found] == [f"{VR}DigestAlgAndValue"]
+
+
+def test_a_report_never_grows_beyond_its_bound() -> None:
+    content = signed()
+    long = [{"role": "ocsp", "sha256": f"{number:064x}", "length": 64 * 1024} for number in range(200)]
+    assert len(embedded({**content, "validationData": long})) == 128
 
 
 def test_a_report_from_before_tokens_were_named_is_still_written() -> None:

@@ -16,9 +16,10 @@ from zdda.api.rest.deposits import DepositLimits, deposits_router
 from zdda.api.rest.documentation import add_documentation
 from zdda.api.rest.health import health_router
 from zdda.api.rest.packages import packages_router
+from zdda.api.rest.validations import validations_router
 from zdda.model.clock import Entropy, system_entropy
 from zdda.model.errors import ZddaError
-from zdda.model.views import Deposits, Health, Packages
+from zdda.model.views import Deposits, Health, Packages, Validations
 
 _log = structlog.get_logger("zdda.access")
 
@@ -26,6 +27,7 @@ _log = structlog.get_logger("zdda.access")
 def create_application(
     deposits: Deposits,
     packages: Packages,
+    validations: Validations,
     health: Health,
     authenticator: Authenticator,
     limits: DepositLimits,
@@ -41,6 +43,7 @@ def create_application(
     )
     application.include_router(deposits_router(deposits, authenticator, limits))
     application.include_router(packages_router(packages, authenticator))
+    application.include_router(validations_router(validations, authenticator, limits))
     application.include_router(health_router(health))
     add_documentation(application)
     application.add_middleware(CorrelationMiddleware, entropy=entropy)
@@ -53,10 +56,10 @@ def create_application(
         return answer
 
     @application.exception_handler(RequestValidationError)
-    async def malformed(request: Request, _error: RequestValidationError) -> JSONResponse:
-        known = KNOWN["not-found"] if request.path_params else KNOWN["invalid-input"]
-        code = "not-found" if request.path_params else "invalid-input"
-        return problem(code, known, known.title, request.state.correlation_id)
+    async def malformed(request: Request, error: RequestValidationError) -> JSONResponse:
+        in_path = any(each["loc"][0] == "path" for each in error.errors())
+        code = "not-found" if in_path else "invalid-input"
+        return problem(code, KNOWN[code], KNOWN[code].title, request.state.correlation_id)
 
     @application.exception_handler(HTTPException)
     async def unrouted(request: Request, error: HTTPException) -> JSONResponse:

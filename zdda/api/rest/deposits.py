@@ -1,63 +1,36 @@
 """POST /v1/deposits and GET /v1/deposits/{id}: the body goes from the socket to the spool in chunks."""
 
 import re
-from collections import Counter
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-import anyio
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from zdda.api.authentication import Authenticator, requires
-from zdda.api.multipart import MultipartReader, PartHeader, boundary_of
+from zdda.api.multipart import PartHeader
 from zdda.api.problems import KNOWN, problem
 from zdda.api.rest.openapi import DEPOSIT_BODY, DEPOSIT_RESPONSES, DEPOSIT_STATUS_RESPONSES
 from zdda.api.rest.presentation import deposit_json
+from zdda.api.rest.uploads import PartUnknown, Places, checked_boundary, receive
 from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
-from zdda.ingest.reception import DepositTooLarge
 from zdda.model.deposit import FINAL, DepositState
-from zdda.model.errors import InvalidInput, NotFound, Unavailable
+from zdda.model.errors import InvalidInput, NotFound
 from zdda.model.views import Deposits, DepositStatus, DocumentSink, Reception
 from zdda.packaging.submission import LIMIT as MAX_METADATA_BYTES
 from zdda.packaging.submission import MetadataTooLarge
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_LENGTH = re.compile(r"[0-9]{1,18}")
 _PREFER_WAIT = re.compile(r"(?:^|,)\s*wait=([0-9]{1,6})\s*(?:,|$)")
-_HAND_OVER = 256 * 1024
 _STATUS_CALLS = 8
-_GRACE = 60.0
-"""Seconds of waiting for a client that count for nothing."""
-
-
-class PartUnknown(InvalidInput):
-    """A part has a name that the interface does not know."""
-
-    code = "part-unknown"
-
-
-class UploadStalled(InvalidInput):
-    """The client sent nothing, or next to nothing, for longer than the settings allow: it holds another's place."""
-
-    code = "upload-stalled"
 
 
 class IdempotencyKeyInvalid(InvalidInput):
     """The header Idempotency-Key has another form than 1 to 255 printable ASCII characters."""
 
     code = "idempotency-key-invalid"
-
-
-class TooManyRequests(Unavailable):
-    """As many deposits are being received as the settings allow."""
-
-    code = "too-many-requests"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +79,7 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
     router = APIRouter(prefix="/v1/deposits", tags=["deposits"])
     producer = requires(authenticator, Role.PRODUCER)
     asker = requires(authenticator, Role.PRODUCER, Role.ADMINISTRATOR)
-    places = _Places(limits.max_concurrent, limits.max_concurrent_account)
+    places = Places(limits.max_concurrent, limits.max_concurrent_account)
     uploads, waits, calls = (Threads(n) for n in (limits.max_concurrent, 2 * limits.max_concurrent, _STATUS_CALLS))
 
     @router.post(
@@ -121,10 +94,7 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
         key = request.headers.get("idempotency-key")
         if key is not None and not _KEY.fullmatch(key):
             raise IdempotencyKeyInvalid("an idempotency key has 1 to 255 printable ASCII characters")
-        length = request.headers.get("content-length", "0")
-        if not _LENGTH.fullmatch(length) or int(length) > limits.max_body_bytes:
-            raise DepositTooLarge("the body is over the limit of a deposit")
-        boundary = boundary_of(request.headers.get("content-type", ""))
+        boundary = checked_boundary(request, limits)
         with places.taken(account.name):
             status = await _receive(request, account, key, boundary)
         status = await _settled(status, _patience(request, limits.wait_seconds))
@@ -132,29 +102,7 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
 
     async def _receive(request: Request, account: Account, key: str | None, boundary: bytes) -> DepositStatus:
         reception = await uploads.run(deposits.begin, account.name, key, request.state.correlation_id)
-        try:
-            reader = MultipartReader(boundary, _Parts(reception), limits.max_documents + 2)
-            gathered, received = bytearray(), 0
-            async for chunk in _body(request, limits.idle_seconds, limits.minimum_rate):
-                received += len(chunk)
-                if received > limits.max_body_bytes:
-                    raise DepositTooLarge("the body is over the limit of a deposit")
-                gathered += chunk
-                if len(gathered) >= _HAND_OVER:
-                    await uploads.run(reader.feed, bytes(gathered))
-                    gathered.clear()
-
-            def finish() -> DepositStatus:
-                reader.feed(bytes(gathered))
-                reader.finish()
-                return reception.commit()
-
-            return await uploads.run(finish)
-        except ClientDisconnect as error:
-            raise InvalidInput("the client left before the end of the body") from error
-        finally:
-            with anyio.CancelScope(shield=True):
-                await uploads.run(reception.abort)
+        return await receive(request, boundary, _Parts(reception), limits, uploads, reception.commit, reception.abort)
 
     async def _settled(status: DepositStatus, seconds: float) -> DepositStatus:
         # with every waiting place taken, 202 at once is better than a queue of callers
@@ -171,42 +119,6 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
         return deposit_json(await _settled(found, seconds))
 
     return router
-
-
-class _Places:
-    """Who may send a body now: so many at once, and so many of one account. Lives in one event loop."""
-
-    def __init__(self, most: int, most_of_one: int) -> None:
-        self._most, self._most_of_one = most, most_of_one
-        self._held: Counter[str] = Counter()
-
-    @contextmanager
-    def taken(self, account: str) -> Iterator[None]:
-        """Raises ``TooManyRequests``."""
-        if self._held.total() >= self._most or self._held[account] >= self._most_of_one:
-            raise TooManyRequests("too many deposits are being received")
-        self._held[account] += 1
-        try:
-            yield
-        finally:
-            self._held[account] -= 1
-
-
-async def _body(request: Request, idle_seconds: float, minimum_rate: int) -> AsyncIterator[bytes]:
-    """The body's chunks; raises ``UploadStalled``. The archive's own time for a chunk does not count."""
-    stream, received, waited = request.stream(), 0, 0.0
-    while True:
-        begun = anyio.current_time()
-        with anyio.move_on_after(idle_seconds) as idle:
-            chunk = await anext(stream, None)
-        waited += anyio.current_time() - begun
-        if chunk is not None:
-            received += len(chunk)
-        if idle.cancelled_caught or (waited - _GRACE) * minimum_rate > received:
-            raise UploadStalled("the body comes too slowly")
-        if chunk is None:
-            return
-        yield chunk
 
 
 def _patience(request: Request, most: float) -> float:

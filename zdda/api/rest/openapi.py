@@ -64,6 +64,7 @@ _MEANING = {
     401: "No credentials, or wrong ones",
     403: "The account lacks the role",
     404: "Nothing of that name",
+    406: "No form of the report that is accepted",
     408: "The body stopped coming",
     409: "Contradicts the present state; see the type",
     413: "Over a limit",

@@ -7,18 +7,29 @@ import hashlib
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import JSONResponse
 
 from zdda.api.authentication import Authenticator, requires
 from zdda.api.content_disposition import attachment
 from zdda.api.rest.downloads import ContentResponse, digest_header
 from zdda.api.rest.openapi import PACKAGE_RESPONSE, binary, problems
 from zdda.api.rest.presentation import package_json
+from zdda.api.rest.report_forms import report_answers, report_response, wanted_form, wanted_language
 from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
 from zdda.model.views import Packages
+from zdda.validation.forms import Form
 
 _READERS = 32
+_REPORTS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["number", "verdict", "report"],
+        "properties": {"number": {"type": "integer"}, "verdict": {"type": "string"}, "report": {"type": "object"}},
+    },
+}
 
 
 def packages_router(packages: Packages, authenticator: Authenticator) -> APIRouter:
@@ -69,9 +80,31 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
         }
         return Response(record, media_type="application/octet-stream", headers=headers)
 
-    @router.get("/{package_id}/validation-report", summary="The sealed validation reports", responses=absent)
-    async def validation_report(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
-        return await readers.run(packages.validation_report, package_id, account.name)
+    @router.get(
+        "/{package_id}/validation-report",
+        summary="The sealed validation reports",
+        response_class=Response,
+        responses=report_answers("The reports, by document; in other forms than JSON that of one document", _REPORTS)
+        | absent
+        | problems(400, 406, 500, 503),
+    )
+    async def validation_report(
+        request: Request,
+        package_id: UUID,
+        account: Annotated[Account, consumer],
+        form: Annotated[Form | None, Query(description="Instead of the header Accept")] = None,
+        document: Annotated[int | None, Query(ge=1, le=9999, description="Number of one document")] = None,
+    ) -> Response:
+        wanted, language = wanted_form(request, form), wanted_language(request)
+        if wanted is Form.DETAILED and document is None:
+            return JSONResponse(
+                await readers.run(packages.validation_report, package_id, account.name),
+                headers={"Vary": "Accept, Accept-Language"},
+            )
+        report = await readers.run(
+            packages.validation_report_as, package_id, document, wanted.value, language.value, account.name
+        )
+        return report_response(report, wanted, language)
 
     @router.get("/{package_id}/signatures", summary="Signatures and timestamps, with their verdicts", responses=absent)
     async def signatures(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:

@@ -18,10 +18,10 @@ from typer.testing import CliRunner
 
 from tests.unit.access.archived_documents import PoolHere, anchors, packed
 from tests.unit.validation.laboratory import world
-from zdda.access import replay as module
-from zdda.access.replay import CannotReplay, PackageReplay, Replay
 from zdda.cli import replay as command
 from zdda.cli.validate import validate
+from zdda.fsck import replay as module
+from zdda.fsck.replay import CannotReplay, PackageReplay, Replay
 from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import SystemClock
 from zdda.packaging.aip_reader import Aip, open_aip

@@ -1,0 +1,94 @@
+"""The reports of a running archive as a Consumer gets them, and the sealed verdict made again from the package."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from lxml import etree
+
+from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
+from zdda.demonstration.documents import demonstration_documents
+from zdda.model.clock import SystemClock
+
+ROOT = Path(__file__).resolve().parents[2]
+VR = "{http://uri.etsi.org/19102/v1.4.1#}"
+SIMPLE = Draft202012Validator(json.loads((ROOT / "schemas" / "validation-simple-report-v1.json").read_text()))
+METADATA = b'{"title":"t","documentType":"report","retentionClass":"medical-record"}'
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
+    demonstration = start(tmp_path_factory.mktemp("reports") / "archive")
+    yield demonstration
+    demonstration.stop()
+
+
+@pytest.fixture(scope="module")
+def documents(running: Demonstration) -> list[bytes]:
+    """The demonstration's: passed, failed, unsigned, untrusted."""
+    stranger = type(running.authority)(SystemClock(), lambda n: bytes(range(n)), "http://127.0.0.1:1")
+    signers = running.authority.issue_signer("Jana Ukázková"), stranger.issue_signer("Cizí")
+    return [each.content for each in demonstration_documents(*signers, running.timestamps)]
+
+
+@pytest.fixture(scope="module")
+def package(running: Demonstration, documents: list[bytes]) -> str:
+    parts = [
+        ("metadata", (None, METADATA, "application/json")),
+        ("document", ("zpráva.pdf", documents[0], "application/pdf")),
+    ]
+    with running.client(PRODUCER) as client:
+        return str(client.post("/v1/deposits", files=parts).raise_for_status().json()["packageId"])
+
+
+def test_one_report_in_every_form(running: Demonstration, package: str) -> None:
+    path = f"/v1/packages/{package}/validation-report"
+    with running.client(CONSUMER) as client:
+        (listed,) = client.get(path).raise_for_status().json()
+        xml = client.get(path, headers={"Accept": "application/xml"}).raise_for_status()
+        page = client.get(path, headers={"Accept": "text/html", "Accept-Language": "cs"}).raise_for_status()
+        simple = client.get(path, params={"form": "simple", "document": 1}).raise_for_status().json()
+    assert listed["verdict"] == "TOTAL_PASSED"
+    tree = etree.fromstring(xml.content)
+    main = f"{VR}SignatureValidationReport/{VR}SignatureValidationStatus/{VR}MainIndication"
+    assert tree.findtext(main) == "urn:etsi:019102:mainindication:total-passed"
+    assert "Podpis je platný" in page.text
+    assert "Jana Ukázková" in page.text
+    assert "zpráva.pdf" in page.text
+    assert "sandbox" in page.headers["content-security-policy"]
+    SIMPLE.validate(simple)
+    assert simple["signatures"][0]["who"]["pathToAnchor"] is True
+
+
+def test_documents_are_validated_in_passing_and_not_kept(running: Demonstration, documents: list[bytes]) -> None:
+    spool = running.archive.vault.spool
+    verdicts = []
+    for content in documents:
+        with running.client(CONSUMER) as client:
+            part = [("document", ("a.pdf", content, "application/pdf"))]
+            answer = client.post("/v1/validations", params={"form": "simple"}, files=part).raise_for_status()
+        verdicts.append(answer.json()["verdict"])
+        assert [name for name in spool.names() if name.startswith("v-")] == []
+    assert verdicts == ["TOTAL_PASSED", "TOTAL_FAILED", "NO_SIGNATURE", "INDETERMINATE"]
+
+
+def test_the_sealed_verdict_is_made_again(running: Demonstration, package: str, tmp_path: Path) -> None:
+    container, root = tmp_path / "package.asice", tmp_path / "root.cer"
+    root.write_bytes(running.authority.root_certificate())
+    with running.client(CONSUMER) as client:
+        container.write_bytes(client.get(f"/v1/packages/{package}/aip").raise_for_status().content)
+    command = [sys.executable, "-m", "zdda.cli.validate", "--replay", str(container), "--json"]
+    done = subprocess.run(
+        [*command, "--trust-anchor", str(root)], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert found["documents"][0]["sealedReport"] == found["documents"][0]["madeReport"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=120, check=False).returncode == 3
