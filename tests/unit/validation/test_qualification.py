@@ -100,6 +100,8 @@ def test_it_must_be_qualified_when_issued_and_when_signed() -> None:
     assert signature(QUALIFIED, replace(SERVICE, status=f"{STATUS}withdrawn")) == "ADESIG"
     changed = (replace(withdrawn, qualifiers=frozenset({"QCNoQSCD"})), granted_later)
     assert signature(QUALIFIED, *changed) == "QESIG"  # the device counts when it signs
+    other_use = (withdrawn, replace(granted_later, qualifiers=frozenset({"QCForESeal"})))
+    assert signature(QUALIFIED, *other_use) == "UNKNOWN_QC_QSCD"
 
 
 def test_services_that_do_not_count() -> None:
