@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from itertools import count
 from xml.etree import ElementTree
 
 _SOURCES = ("formats-v109.xml", "format_extensions.xml")
@@ -76,13 +77,13 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
     """
     if not head:
         return None
-    pairs = {head[index : index + 2] for index in range(min(len(head), _NEAR) - 1)}
+    pairs: set[bytes | None] = {head[index : index + 2] for index in range(min(len(head), _NEAR) - 1)}
     known: dict[tuple[str, bytes], bool] = {}
     matched: list[_Format] = []
-    for pair, signature, item in _starting_with(head[0]):
-        # One look-up spares most searches: two bytes that must stand near the beginning and do not.
-        if pair is not None and pair not in pairs:
-            continue
+    by_pair = _starting_with(head[0])
+    # Two bytes that must stand near the beginning, and do not, spare most searches.
+    candidates = [entry for pair in (None, *(pairs & by_pair.keys())) for entry in by_pair.get(pair, ())]
+    for _, signature, item in sorted(candidates, key=_order):
         if matched and matched[-1] is item:
             continue
         first = signature[0]
@@ -102,17 +103,25 @@ def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tu
     return all(pattern.matches(head, tail) for pattern in signature)
 
 
+_Entry = tuple[int, list[_Pattern], _Format]
+
+
+def _order(entry: _Entry) -> int:
+    return entry[0]
+
+
 @lru_cache(maxsize=256)
-def _starting_with(first: int) -> tuple[tuple[bytes | None, list[_Pattern], _Format], ...]:
-    """(two bytes near the beginning or None, signature, format), in PRONOM's order, of the formats of which a
-    signature starts with the byte ``first`` or with no fixed byte."""
+def _starting_with(first: int) -> dict[bytes | None, list[_Entry]]:
+    """By two bytes near the beginning, or None: (place in PRONOM's order, signature, format) of the formats of which
+    a signature starts with the byte ``first`` or with no fixed byte."""
     by_first, unfixed = _registry()
     formats = _formats()
-    return tuple(
-        (_pair(signature), signature, formats[index])
-        for index in sorted({*by_first.get(first, ()), *unfixed})
-        for signature in formats[index].signatures
-    )
+    found: dict[bytes | None, list[_Entry]] = {}
+    places = count()
+    for index in sorted({*by_first.get(first, ()), *unfixed}):
+        for signature in formats[index].signatures:
+            found.setdefault(_pair(signature), []).append((next(places), signature, formats[index]))
+    return found
 
 
 def _pair(signature: list[_Pattern]) -> bytes | None:

@@ -52,7 +52,7 @@ class Constraint:
             "clause": self.clause,
             "checked": self.checked,
             "against": self.against,
-            "status": self.status.value,
+            "status": str(self.status),  # .value is looked up more slowly, and there are hundreds in a report
             "message": {
                 "cs": texts.cs if good else texts.cs_not,
                 "en": texts.en if good else texts.en_not,
@@ -84,8 +84,8 @@ class Block:
         return {
             "name": self.name,
             "clause": self.clause,
-            "indication": self.conclusion.indication.value,
-            "subindication": None if sub is None else sub.value,
+            "indication": str(self.conclusion.indication),
+            "subindication": None if sub is None else str(sub),
             "constraints": [constraint.as_json() for constraint in self.constraints],
         }
 
