@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from tests.conformance.diagnostic_facts import DiagnosticEvidence, every, text
 from tests.conformance.diagnostic_model import record_of, signature_of, timestamp_of
-from tests.conformance.diagnostic_trust import declaration_of, services_of
+from tests.conformance.diagnostic_trust import services_of
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
 from zdda.signatures.model import Timestamp
@@ -82,7 +82,7 @@ def _signature(found: JudgedSignature, evidence: DiagnosticEvidence, root: Any) 
     signer = found.signature.signer
     if signer is None:
         return None
-    services, declared = services_of(signer, evidence, root), declaration_of(signer, evidence)
+    services, declared = services_of(signer, evidence, root), evidence.declaration_of(signer)
     time = found.archival.best_signature_time
     return qualify_signature(found.conclusion.indication, declared, services, time).value
 

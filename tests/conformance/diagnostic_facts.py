@@ -19,6 +19,7 @@ from zdda.trust.paths import PathCertificate, PathResult, PathStatus
 from zdda.trust.revocation import CertificateStatus, Doubt, RevocationFact, decisive_fact
 from zdda.trust.revocation_model import timing_doubts
 from zdda.validation.policy import ValidationPolicy
+from zdda.validation.qualification import CertificateDeclaration
 
 NAMESPACE = "{http://dss.esig.europa.eu/validation/diagnostic}"
 Element = Any
@@ -105,6 +106,9 @@ class DiagnosticEvidence:
     def certificate(self, name: bytes) -> Certificate | None:
         key = self._by_name.get(name)
         return None if key is None else self.certificates[key]
+
+    def declaration_of(self, certificate: Certificate) -> CertificateDeclaration:
+        return _declaration(certificate, self.elements[self.identifier(certificate)])
 
     def path_of(self, certificate: Certificate) -> PathResult:
         key = self.identifier(certificate)
@@ -299,6 +303,23 @@ def _certificate(key: str, item: Element) -> Certificate:
     )
     length = None if basic is None else basic.get("pathLenConstraint")
     return certificate if length is None else replace(certificate, path_length=int(length))
+
+
+def _declaration(certificate: Certificate, element: Element) -> CertificateDeclaration:
+    statements = find(element, "CertificateExtensions/QcStatements")
+    policies = every(element, "CertificateExtensions/CertificatePolicies/certificatePolicy")
+    types = [] if statements is None else every(statements, "QcTypes/QcType")
+    stated = [
+        statements is not None and (found := find(statements, name)) is not None and true(found.get("present"))
+        for name in ("QcCompliance", "QcSSCD")
+    ]
+    return CertificateDeclaration(
+        certificate.not_before,
+        stated[0],
+        stated[1],
+        frozenset(str(item.text) for item in types),
+        frozenset(str(item.text) for item in policies),
+    )
 
 
 def _bytes(value: str | None) -> bytes | None:

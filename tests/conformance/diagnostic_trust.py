@@ -1,32 +1,12 @@
-"""Trusted-list services and what certificates declare, from EU DSS diagnostic data."""
+"""Trusted-list services from EU DSS diagnostic data."""
 
 from __future__ import annotations
 
-from tests.conformance.diagnostic_facts import NAMESPACE, DiagnosticEvidence, Element, every, find, moment, text, true
+from tests.conformance.diagnostic_facts import NAMESPACE, DiagnosticEvidence, Element, every, moment, text
 from zdda.signatures.certificates import Certificate
-from zdda.validation.qualification import CertificateDeclaration, TrustService
+from zdda.validation.qualification import TrustService
 
 _VERSIONS = {"5", "6"}
-
-
-def declaration_of(certificate: Certificate, evidence: DiagnosticEvidence) -> CertificateDeclaration:
-    element = evidence.elements[evidence.identifier(certificate)]
-    statements = find(element, "CertificateExtensions/QcStatements")
-    policies = every(element, "CertificateExtensions/CertificatePolicies/certificatePolicy")
-    return CertificateDeclaration(
-        certificate.not_before,
-        statements is not None and _present(statements, "QcCompliance"),
-        statements is not None and _present(statements, "QcSSCD"),
-        frozenset(str(item.text) for item in every(statements, "QcTypes/QcType"))
-        if statements is not None
-        else frozenset(),
-        frozenset(str(item.text) for item in policies),
-    )
-
-
-def _present(statements: Element, name: str) -> bool:
-    found = find(statements, name)
-    return found is not None and true(found.get("present"))
 
 
 def services_of(certificate: Certificate, evidence: DiagnosticEvidence, root: Element) -> tuple[TrustService, ...]:

@@ -12,6 +12,7 @@ from zdda.signatures.model import Signature, Timestamp
 from zdda.validation.acceptance import accept_signature, accept_timestamp
 from zdda.validation.building_blocks import (
     check_format,
+    check_purpose,
     check_timestamp_format,
     identify_authority,
     identify_certificate,
@@ -53,14 +54,16 @@ def validate_basic_signature(
     found = signature.signer is not None
     path = evidence.path_of(signature.signer) if signature.signer is not None else None
     x509 = validate_certificate(path, evidence.policy, token, evidence.catalogue, moment)
+    declared = evidence.declaration_of(signature.signer) if signature.signer is not None else None
+    purpose = check_purpose(declared, token)
     cryptography = verify_signature(signature, token)
     acceptance = accept_signature(signature, evidence.policy, token, evidence.catalogue, moment)
     earliest = _not_before_content(signature, content_timestamps, x509, acceptance, evidence)
     # Steps 1 to 3 end the process; a failure of step 5 (cryptography) outweighs an open path of step 4.
     order = [form, identified]
     if found:
-        order += [context, cryptography, earliest, x509.block, acceptance]
-    extra = (earliest,) if earliest.constraints else ()
+        order += [context, cryptography, earliest, x509.block, purpose, acceptance]
+    extra = tuple(block for block in (earliest, purpose) if block.constraints)
     blocks = (form, identified, context, x509.block, cryptography, *extra, acceptance)
     return _conclude("basic-signature-validation", "EN 319 102-1 5.3.4", blocks, order, x509)
 

@@ -9,6 +9,7 @@ from zdda.signatures.model import ReferenceState, Severity, Signature, Timestamp
 from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.indications import SubIndication, failed, indeterminate
 from zdda.validation.policy import TokenPolicy
+from zdda.validation.qualification import CertificateDeclaration, CertificateUse
 
 
 def check_format(signature: Signature, token: TokenPolicy) -> Block:
@@ -92,6 +93,21 @@ def initialise_context(signature: Signature, token: TokenPolicy) -> Block:
         indeterminate(SubIndication.SIGNATURE_POLICY_NOT_AVAILABLE),
         checked=signature.properties.policy or "",
     )
+    return checks.block()
+
+
+def check_purpose(declared: CertificateDeclaration | None, token: TokenPolicy) -> Block:
+    """Whether the certificate is for signatures or seals, as far as it declares what it is for (EN 319 412-5 4.2.3).
+    Its key usage is judged with its path (5.2.6)."""
+    checks = Checks("certificate-purpose", "EN 319 102-1 5.2.6")
+    if declared is not None and declared.types:
+        checks.check(
+            "certificate-for-signing",
+            declared.use is not CertificateUse.WEBSITE,
+            token.certificate_for_web_sites,
+            indeterminate(SubIndication.CHAIN_CONSTRAINTS_FAILURE),
+            checked=",".join(sorted(declared.types)),
+        )
     return checks.block()
 
 

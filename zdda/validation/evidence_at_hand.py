@@ -13,10 +13,12 @@ from typing import Protocol
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.signatures.certificates import Certificate, load_certificate
 from zdda.signatures.errors import FormatError
+from zdda.signatures.qualified_statements import qualified_statements
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathResult, RequiredRevocation, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.validation.policy import RevocationPolicy, ValidationPolicy
+from zdda.validation.qualification import CertificateDeclaration
 
 
 class Evidence(Protocol):
@@ -33,6 +35,10 @@ class Evidence(Protocol):
 
     def certificate(self, name: bytes) -> Certificate | None:
         """The certificate that a token names (its DER, where there are bytes); None where it cannot be read."""
+        ...
+
+    def declaration_of(self, certificate: Certificate) -> CertificateDeclaration:
+        """What the certificate says of its own qualification."""
         ...
 
     def path_of(self, certificate: Certificate) -> PathResult:
@@ -59,6 +65,12 @@ class EvidenceAtHand:
             return load_certificate(name)
         except FormatError:
             return None
+
+    def declaration_of(self, certificate: Certificate) -> CertificateDeclaration:
+        stated = qualified_statements(certificate.der)
+        return CertificateDeclaration(
+            certificate.not_before, stated.compliance, stated.secure_device, stated.types, stated.policies
+        )
 
     def path_of(self, certificate: Certificate) -> PathResult:
         found = validate_path(

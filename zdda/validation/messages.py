@@ -162,6 +162,12 @@ MESSAGES: dict[str, Texts] = {
         "Vydavatel údajů o zneplatnění je v době platnosti svého certifikátu",
         "Vydavatel údajů o zneplatnění je mimo dobu platnosti svého certifikátu",
     ),
+    "certificate-for-signing": Texts(
+        "The certificate declares that it is for signatures or seals",
+        "The certificate declares that it is for web sites only",
+        "Certifikát uvádí, že je určen pro podpisy nebo pečeti",
+        "Certifikát uvádí, že je určen jen pro internetové stránky",
+    ),
     # 5.2.7 cryptographic verification
     "signed-data-found": Texts(
         "All signed data are found",

@@ -23,6 +23,7 @@ from zdda.signatures.timestamp_token import TimestampToken
 from zdda.trust.paths import PathCertificate, PathResult, PathStatus
 from zdda.trust.revocation import CertificateStatus, RevocationFact
 from zdda.validation.policy import TIMESTAMPING, ValidationPolicy
+from zdda.validation.qualification import CertificateDeclaration
 
 ALGORITHM = SignatureAlgorithm("ecdsa", "sha256")
 START, FAR = datetime(2000, 1, 1, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
@@ -98,10 +99,14 @@ class Facts:
     policy: ValidationPolicy = field(default_factory=ValidationPolicy)
     catalogue: AlgorithmCatalogue = field(default_factory=AlgorithmCatalogue)
     paths: dict[bytes, PathResult] = field(default_factory=dict)
+    declared: dict[bytes, CertificateDeclaration] = field(default_factory=dict)
 
     def certificate(self, name: bytes) -> Certificate | None:
         found = self.paths.get(name)
         return found.members[0].certificate if found is not None else None
+
+    def declaration_of(self, certificate: Certificate) -> CertificateDeclaration:
+        return self.declared.get(certificate.sha256, CertificateDeclaration(certificate.not_before))
 
     def path_of(self, certificate: Certificate) -> PathResult:
         return self.paths[certificate.sha256]

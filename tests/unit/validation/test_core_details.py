@@ -24,9 +24,11 @@ from zdda.signatures.certificates import NO_REV_AVAIL
 from zdda.signatures.model import DigestMatcher, TimestampType
 from zdda.trust.paths import PathCertificate
 from zdda.trust.revocation import Doubt
+from zdda.validation.constraints import Level
 from zdda.validation.past_certificate import validate_past_certificate
 from zdda.validation.processes import judge
 from zdda.validation.proofs import EvidenceRecordFact
+from zdda.validation.qualification import CertificateDeclaration
 
 NO_PROOFS = ProofsOfExistence(NOW)
 
@@ -169,3 +171,21 @@ def test_proofs_of_other_objects_do_not_count() -> None:
     other = stamp(authority(facts), day(2021), (b"\x00" * 32,), TimestampType.ARCHIVE)
     assert words(facts, signature(signer, day(2020)), other) == "OUT_OF_BOUNDS_NOT_REVOKED"
     assert proven(SIGNATURE, at=day(2021)).of(b"\x00" * 32).time == NOW
+
+
+def test_a_certificate_for_web_sites_is_told_and_fails_where_the_policy_says_so() -> None:
+    web, seal = "0.4.0.1862.1.6.3", "0.4.0.1862.1.6.2"
+    for level, types, expected in (
+        (Level.INFORM, {web}, "TOTAL_PASSED"),
+        (Level.FAIL, {web}, "CHAIN_CONSTRAINTS_FAILURE"),
+        (Level.FAIL, {seal}, "TOTAL_PASSED"),
+        (Level.FAIL, {web, seal}, "TOTAL_PASSED"),
+        (Level.FAIL, set(), "TOTAL_PASSED"),
+    ):
+        strict = replace(POLICY, signature=replace(POLICY.signature, certificate_for_web_sites=level))
+        facts = Facts(NOW, strict)
+        signer = facts.trust(certificate("signer"), [told(CA, NOW - HOUR)], GOOD_CA)
+        facts.declared[signer.sha256] = CertificateDeclaration(day(2020), True, types=frozenset(types))
+        assert words(facts, signature(signer, day(2021))) == expected
+        told_of = judge([signature(signer, day(2021))], [], facts).signatures[0].basic.blocks
+        assert any(block.name == "certificate-purpose" for block in told_of) is bool(types)
