@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import structlog
@@ -32,6 +33,8 @@ from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
 from zdda.fsck.evidence_tokens import token_checker
+from zdda.fsck.revalidation import MODULES as REVALIDATION
+from zdda.fsck.revalidation import Revalidation
 from zdda.fsck.stores import Stores
 from zdda.identity.accounts import Accounts
 from zdda.ingest.batches import BatchCloser, BatchSteps
@@ -50,6 +53,7 @@ from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
 from zdda.model.errors import InvalidInput, Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
+from zdda.model.objects import ObjectKind
 from zdda.packaging.mets import Software
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
@@ -233,6 +237,34 @@ def rebuild_catalog(settings: Settings, folder: Path, progress: Callable[[int, i
         finally:
             engine.dispose()
     finally:
+        vault.close()
+
+
+def revalidation(
+    settings: Settings,
+    folder: Path,
+    anchors: TrustAnchors | None,
+    at: datetime,
+    policy: bytes | None,
+    progress: Callable[[int, int], None],
+) -> Iterator[dict[str, Any]]:
+    """What flips in every package (see ``Revalidation.package``); anchors of the settings where none are given. Raises
+    ``InvalidInput`` for a store that is not in a folder, and what ``open_vault`` raises."""
+    vault = open_vault(settings, folder)
+    limits = WorkerLimits(settings.workers.cpu_seconds, settings.workers.wall_seconds, settings.workers.memory)
+    pool = WorkerPool(1, limits, REVALIDATION)
+    try:
+        if not isinstance(vault.blobs, FilesystemBlobs):
+            raise InvalidInput("a store in memory cannot be looked at from outside")
+        trusted = anchors_from(folder, settings.trust.documents) if anchors is None else anchors
+        run = Revalidation(pool, vault.blobs, vault.generations, trusted, at, policy)
+        records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
+        for done, record in enumerate(records):
+            progress(done, len(records))
+            yield from run.package(record)
+        progress(len(records), len(records))
+    finally:
+        pool.close()
         vault.close()
 
 

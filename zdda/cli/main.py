@@ -18,6 +18,7 @@ VERBS = (
     "fsck",
     "reconcile",
     "certificates",
+    "revalidate",
     "demonstrate",
     "catalog",
     "config",

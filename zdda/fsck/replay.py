@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO
 
@@ -20,6 +21,7 @@ from zdda.packaging.aip_reader import Aip
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
+from zdda.validation.policy import ValidationPolicy
 from zdda.validation.report import ValidationReport
 from zdda.validation.report_difference import PINS, Difference, differences
 from zdda.validation.validate import validate_document
@@ -73,20 +75,8 @@ class PackageReplay:
     def document(self, number: int) -> Replay:
         """Of document ``number`` (from 1). Raises ``CannotReplay``, or a ``PackageError`` where the package is
         damaged."""
-        if not 1 <= number <= len(self._package.documents):
-            raise CannotReplay("the package has no document of that number", reason="no-such-document")
-        sealed = _sealed(self._package, number)
-        pinned = _pinned(sealed, self._anchors)
-        revocation = _revocation(sealed, self._package)
-        others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
-        made = validate_document(
-            self._opened(number),
-            pinned,
-            at=parse_time(sealed["validationTime"]),
-            revocation=revocation,
-            detached=[LateStream(partial(self._opened, other)) for other in others],
-            guessed=True,  # as at intake
-        ).as_json()
+        sealed = self.sealed(number)
+        made = self.judged(number, sealed, _pinned(sealed, self._anchors), parse_time(sealed["validationTime"]))
         return Replay(
             number=number,
             same_version=all(sealed[pin] == made[pin] for pin in PINS),
@@ -94,6 +84,33 @@ class PackageReplay:
             made=hashlib.sha256(canonical_json(made)).hexdigest(),
             differences=differences(sealed, made),
         )
+
+    def sealed(self, number: int) -> Mapping[str, Any]:
+        """The sealed report of document ``number``. Raises ``CannotReplay``."""
+        if not 1 <= number <= len(self._package.documents):
+            raise CannotReplay("the package has no document of that number", reason="no-such-document")
+        return _sealed(self._package, number)
+
+    def judged(
+        self,
+        number: int,
+        sealed: Mapping[str, Any],
+        anchors: TrustAnchors,
+        at: datetime,
+        policy: ValidationPolicy | None = None,
+    ) -> Mapping[str, Any]:
+        """A report on document ``number`` by these anchors, at this moment, from the revocation data that its sealed
+        report lists."""
+        others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
+        return validate_document(
+            self._opened(number),
+            anchors,
+            ValidationPolicy() if policy is None else policy,
+            at=at,
+            revocation=_revocation(sealed, self._package),
+            detached=[LateStream(partial(self._opened, other)) for other in others],
+            guessed=True,  # as at intake
+        ).as_json()
 
     def _opened(self, number: int) -> BinaryIO:
         """A document whose digest was found right, before any parser sees its bytes."""

@@ -129,6 +129,10 @@ class FilesystemBlobs:
             return None
         return address if file == self._path(address) and file.is_file() and not file.is_symlink() else None
 
+    def path(self, address: ContentAddress) -> Path:
+        """Where an object lies: for a worker process that opens it by itself."""
+        return self._path(address)
+
     def _path(self, address: ContentAddress) -> Path:
         digits = address.digest.hex()
         return self._objects / digits[:2] / digits[2:4] / digits

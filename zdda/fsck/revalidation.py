@@ -1,0 +1,138 @@
+"""Validates archived documents again by other anchors, another policy, or at another time; tells which verdicts flip.
+
+``revalidate_here`` runs inside a worker; it alone touches the documents' bytes. Revocation data are those that lie in
+the package: nothing is fetched, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+from uuid import UUID
+
+from zdda.crypto.generations import GenerationKeys
+from zdda.crypto.streaming_aead import DecryptingReader
+from zdda.fsck.replay import CannotReplay, PackageReplay
+from zdda.jobs.worker_pool import WorkerFailed, WorkerPool, WorkerRefused
+from zdda.model.clock import format_time, parse_time
+from zdda.model.errors import ZddaError
+from zdda.model.identifiers import ContentAddress, tenant_id
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.packaging.aip_reader import open_aip
+from zdda.storage.object_record import ObjectRecord
+from zdda.trust.anchors import TrustAnchors
+from zdda.validation.policy_document import read_policy
+
+FUNCTION = "zdda.fsck.revalidation:revalidate_here"
+MODULES = ("zdda.fsck.revalidation",)
+
+
+class PlacedBlobs(Protocol):
+    """A store whose objects a worker can open by a path."""
+
+    def path(self, address: ContentAddress) -> Path: ...
+
+
+class Revalidation:
+    """One run over packages. ``policy``: a policy document (TOML), None for the shipped one."""
+
+    def __init__(
+        self,
+        pool: WorkerPool,
+        blobs: PlacedBlobs,
+        generations: GenerationKeys,
+        anchors: TrustAnchors,
+        at: datetime,
+        policy: bytes | None = None,
+    ) -> None:
+        self._pool, self._blobs, self._generations = pool, blobs, generations
+        self._rules = {
+            "anchors": [base64.b64encode(der).decode("ascii") for der in anchors.certificates],
+            "at": format_time(at),
+            "policy": None if policy is None else policy.decode("utf-8", "replace"),
+        }
+
+    def package(self, record: ObjectRecord) -> Iterator[dict[str, Any]]:
+        """What flips in one package: ``document``, ``signature`` (its identifier in the report), ``before`` and
+        ``after`` (indication, sub-indication), ``why`` (the constraints not met now). A document, or a package, that
+        could not be validated again is one of ``error``."""
+        name = record.name
+        request = {
+            **self._rules,
+            "path": str(self._blobs.path(record.address)),
+            "tenant": name.tenant,
+            "package": str(name.package),
+            "sequence": name.sequence,
+        }
+        try:
+            request["key"] = base64.b64encode(record.data_key(self._generations)).decode("ascii")
+            found = self._pool.call(FUNCTION, request)
+        except (WorkerFailed, WorkerRefused) as error:
+            found = [{"document": None, "error": str(error)}]
+        except ZddaError as error:
+            found = [{"document": None, "error": f"{error.code}: {error}"}]
+        for each in found:
+            yield {"package": str(name.package), **each}
+
+
+def revalidate_here(request: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Runs in a worker. Raises ``IntegrityError`` or a ``PackageError`` where the package is not what was stored."""
+    name = ObjectName(tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.AIP, request["sequence"])
+    anchors = TrustAnchors(tuple(base64.b64decode(der) for der in request["anchors"]))
+    policy = None if request["policy"] is None else read_policy(request["policy"].encode("utf-8"))
+    with (
+        open(request["path"], "rb") as source,
+        closing(DecryptingReader(source, base64.b64decode(request["key"]), name.associated_data())) as container,
+    ):
+        package = open_aip(container)
+        replay = PackageReplay(package, anchors)
+        found: list[dict[str, Any]] = []
+        for each in package.documents:
+            number = each.facts.number
+            try:
+                sealed = replay.sealed(number)
+                made = replay.judged(number, sealed, anchors, parse_time(request["at"]), policy)
+            except CannotReplay as error:
+                found.append({"document": number, "error": str(error)})
+            else:
+                found += [{"document": number, **flip} for flip in flips(sealed, made)]
+        return found
+
+
+def flips(sealed: Mapping[str, Any], made: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Signatures of one document whose indication or sub-indication is another now. Pure."""
+    before, after = _verdicts(sealed), _verdicts(made)
+    found = []
+    for identifier in dict.fromkeys((*before, *after)):
+        old, new = before.get(identifier), after.get(identifier)
+        if old is None or new is None or old[0] != new[0]:
+            found.append(
+                {
+                    "signature": identifier or None,
+                    "before": None if old is None else list(old[0]),
+                    "after": None if new is None else list(new[0]),
+                    "why": [] if new is None else new[1],
+                }
+            )
+    return found
+
+
+def _verdicts(report: Mapping[str, Any]) -> dict[str, tuple[tuple[str, str | None], list[str]]]:
+    """By identifier: ((indication, sub-indication), constraints not met). The empty identifier is the document's, where
+    it was refused or not validated."""
+    for reason in (report["refused"], report["notValidated"]):
+        if reason is not None:
+            return {"": (("NOT_VALIDATED", reason["code"]), [])}
+    return {
+        each["identifier"]: ((each["indication"], each["subindication"]), _not_met(each["buildingBlocks"]))
+        for each in report["signatures"]
+    }
+
+
+def _not_met(blocks: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = (record["id"] for block in blocks for record in block["constraints"] if record["status"] == "not-ok")
+    return list(dict.fromkeys(found))
