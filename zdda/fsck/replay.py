@@ -105,11 +105,11 @@ class PackageReplay:
         return validate_document(
             self._opened(number),
             anchors,
-            ValidationPolicy() if policy is None else policy,
             at=at,
             revocation=_revocation(sealed, self._package),
             detached=[LateStream(partial(self._opened, other)) for other in others],
             guessed=True,  # as at intake
+            **({} if policy is None else {"policy": policy}),
         ).as_json()
 
     def _opened(self, number: int) -> BinaryIO:
