@@ -102,6 +102,7 @@ class PackageReplay:
         """A report on document ``number`` by these anchors, at this moment, from the revocation data that its sealed
         report lists."""
         others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
+        rules: dict[str, Any] = {} if policy is None else {"policy": policy}
         return validate_document(
             self._opened(number),
             anchors,
@@ -109,7 +110,7 @@ class PackageReplay:
             revocation=_revocation(sealed, self._package),
             detached=[LateStream(partial(self._opened, other)) for other in others],
             guessed=True,  # as at intake
-            **({} if policy is None else {"policy": policy}),
+            **rules,
         ).as_json()
 
     def _opened(self, number: int) -> BinaryIO:
