@@ -38,7 +38,7 @@ def wait_for_revocation_data(
     due = [_due(records, now) for records in unmet]
     known = [moment for moment in due if moment is not None]
     if len(known) < len(due):
-        return min(_FIRST * 2 ** min(attempts, 16), _LONGEST, until - now)
+        return min(_FIRST * (1 << min(attempts, 16)), _LONGEST, until - now)
     # Signatures may wait for several issuers: the next one due comes first.
     return min(min(known) - now + _DUE_SOON, until - now)
 
