@@ -67,6 +67,7 @@ from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
 from zdda.storage.store_marker import check_store, claim_store
 from zdda.trust.anchors import TrustAnchors
+from zdda.trust.fetched_files import FetchedFiles
 from zdda.trust.paths import PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import RevocationClient
@@ -285,7 +286,9 @@ def build(
     engine = open_database(settings, folder)
     database = TenantDatabase(engine, vault.tenant)
     http = httpx.Client(trust_env=False)
-    revocation = RevocationClient(http, settings.trust.revocation_hosts, settings.trust.revocation_private_hosts, clock)
+    trust = settings.trust
+    files = FetchedFiles(folder / trust.cache, trust.cache_bytes) if trust.cache_bytes else None
+    revocation = RevocationClient(http, trust.revocation_hosts, trust.revocation_private_hosts, clock, files=files)
     signer = SoftwareSigner.load(
         (folder / settings.keys.seal_key).read_bytes(), (folder / settings.keys.seal_certificates).read_bytes()
     )
@@ -305,7 +308,7 @@ def build(
         generations=vault.generations,
         signer=signer,
         seal_validation_data=of_seal,
-        examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock),
+        examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock, revocation.fetch_issuers),
         authorities=_authorities(settings, folder, http, clock, entropy),
         complete_token=_provable(TokenCompleter(authorities, revocation.fetch, clock, of_seal), authorities, clock),
         classes={each.name: each.retention_class() for each in settings.retention},

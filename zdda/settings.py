@@ -139,11 +139,14 @@ class TrustSettings(Section):
     authorities: tuple[Path, ...] = Field((), description="anchors of the timestamp authorities")
     seal: tuple[Path, ...] = Field((), description="anchors of the archive's own seal")
     revocation_hosts: tuple[str, ...] = Field(
-        (), description="hosts that may be asked for CRLs and OCSP answers; none: no request leaves"
+        (),
+        description="hosts that may be asked for CRLs, OCSP answers and issuers' certificates; none: no request leaves",
     )
     revocation_private_hosts: tuple[str, ...] = Field(
         (), description="those of them that may have loopback or private addresses"
     )
+    cache: Path = Field(Path("fetched"), description="a folder for what they answered; it may be emptied at any time")
+    cache_bytes: int = Field(256 * _MIB, ge=0, description="bytes of it at most; 0: nothing is kept over a restart")
 
 
 class ClassSettings(Section):

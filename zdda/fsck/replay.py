@@ -99,8 +99,8 @@ class PackageReplay:
         at: datetime,
         policy: ValidationPolicy | None = None,
     ) -> Mapping[str, Any]:
-        """A report on document ``number`` by these anchors, at this moment, from the revocation data that its sealed
-        report lists."""
+        """A report on document ``number`` by these anchors, at this moment, from the certificates and revocation data
+        that its sealed report lists."""
         others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
         rules: dict[str, Any] = {} if policy is None else {"policy": policy}
         return validate_document(
@@ -108,6 +108,7 @@ class PackageReplay:
             anchors,
             at=at,
             revocation=_revocation(sealed, self._package),
+            certificates=_certificates(sealed, self._package),
             detached=[LateStream(partial(self._opened, other)) for other in others],
             guessed=True,  # as at intake
             **rules,
@@ -145,6 +146,17 @@ def _pinned(sealed: Mapping[str, Any], anchors: TrustAnchors) -> TrustAnchors:
             missing=missing,
         )
     return TrustAnchors(tuple(given[digest] for digest in sealed["trustAnchors"]))
+
+
+def _certificates(sealed: Mapping[str, Any], package: Aip) -> tuple[bytes, ...]:
+    """All certificates that this document's report lists, in its order, but for the anchors: those that the document
+    carries among them (they count once), and those that were fetched."""
+    held = {hashlib.sha256(data).hexdigest(): data for data in package.validation_data("certificate")}
+    listed = [datum["sha256"] for datum in sealed["validationData"] if datum["role"] == "certificate"]
+    wanted = [digest for digest in listed if digest not in sealed["trustAnchors"]]
+    if any(digest not in held for digest in wanted):
+        raise CannotReplay("the package lacks certificates that the report lists", reason="data")
+    return tuple(held[digest] for digest in wanted)
 
 
 def _revocation(sealed: Mapping[str, Any], package: Aip) -> RevocationData:

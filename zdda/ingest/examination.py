@@ -27,6 +27,7 @@ from zdda.signatures.identification import identify
 from zdda.signatures.late_stream import LateStream
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
+from zdda.trust.paths import PathStatus
 from zdda.trust.revocation import RevocationData
 from zdda.validation.validate import validate_document
 
@@ -41,18 +42,29 @@ _log = structlog.get_logger(__name__)
 FetchRevocation = Callable[[Sequence[bytes]], RevocationData]
 """Given certificates (DER), what their issuers say of them; empty where nobody may be asked."""
 
+FetchIssuers = Callable[[Sequence[bytes]], tuple[bytes, ...]]
+"""Given certificates (DER), those of issuers that are not among them; none where nobody may be asked."""
+
 
 class WorkerExaminer:
     """See ``zdda.ingest.workshop.Examiner``.
 
-    A document whose verdict waits for revocation data is examined again with what ``fetch`` brings: fetching is
-    done here, so that no worker that has seen hostile bytes speaks to the network.
+    A document whose paths lack certificates or whose verdict waits for revocation data is examined again with what
+    ``fetch`` and ``fetch_issuers`` bring: fetching is done here, so that no worker that has seen hostile bytes speaks
+    to the network.
     """
 
     def __init__(
-        self, pool: WorkerPool, spool: Spool, anchors: TrustAnchors, fetch: FetchRevocation, clock: Clock
+        self,
+        pool: WorkerPool,
+        spool: Spool,
+        anchors: TrustAnchors,
+        fetch: FetchRevocation,
+        clock: Clock,
+        fetch_issuers: FetchIssuers = lambda _: (),
     ) -> None:
-        self._pool, self._spool, self._anchors, self._fetch, self._clock = pool, spool, anchors, fetch, clock
+        self._pool, self._spool, self._anchors, self._clock = pool, spool, anchors, clock
+        self._fetch, self._fetch_issuers = fetch, fetch_issuers
 
     def examine(
         self,
@@ -62,13 +74,18 @@ class WorkerExaminer:
         media_type: str,
         siblings: Sequence[tuple[str, ObjectName]] = (),
     ) -> Examination:
-        first = self._call(spool_file, key, name, media_type, siblings, RevocationData())
+        call = partial(self._call, spool_file, key, name, media_type, siblings)
+        first = call((), RevocationData())
         if first.verdict not in (Standing.INDETERMINATE, Standing.TOTAL_PASSED):
             return first
+        led_to = self._fetch_issuers(_on_paths(first, incomplete=True))
+        issuers = tuple(der for der in led_to if der not in self._anchors)
+        if issuers:
+            first = call(issuers, RevocationData())
         fetched = self._fetch(_on_paths(first))  # a passed one too: what it carries may be out of date
         if not fetched.crls and not fetched.ocsps:
             return first
-        return self._call(spool_file, key, name, media_type, siblings, fetched)
+        return call(issuers, fetched)
 
     def _call(
         self,
@@ -77,6 +94,7 @@ class WorkerExaminer:
         name: ObjectName,
         media_type: str,
         siblings: Sequence[tuple[str, ObjectName]],
+        certificates: Sequence[bytes],
         revocation: RevocationData,
     ) -> Examination:
         request = {
@@ -90,6 +108,7 @@ class WorkerExaminer:
                 {"path": str(self._spool.path(file)), "sequence": sibling.sequence} for file, sibling in siblings
             ],
             "anchors": [_text(der) for der in self._anchors.certificates],
+            "certificates": [_text(der) for der in certificates],
             "crls": [_text(der) for der in revocation.crls],
             "ocsps": [_text(der) for der in revocation.ocsps],
             "at": format_time(self._clock.now()),
@@ -122,9 +141,12 @@ class WorkerExaminer:
         return self._pool.call(FUNCTION, request)
 
 
-def _on_paths(examined: Examination) -> list[bytes]:
-    """The certificates of the paths that the verdicts rest on, and no others that a document may bring along."""
+def _on_paths(examined: Examination, incomplete: bool = False) -> list[bytes]:
+    """The certificates of the paths that the verdicts rest on, and no others that a document may bring along; of
+    those only that reach no anchor, where asked for the ``incomplete``."""
     listed = [*examined.report.get("signatures", ()), *examined.report.get("timestamps", ())]
+    if incomplete:
+        listed = [each for each in listed if each["pathStatus"] == PathStatus.NO_PATH]
     wanted = dict.fromkeys(digest for each in listed for digest in each["certificatePath"])
     known = {hashlib.sha256(data).hexdigest(): data for role, data in examined.validation_data if role == "certificate"}
     return [known[digest] for digest in wanted if digest in known]
@@ -163,6 +185,7 @@ def _examine(request: dict[str, Any]) -> dict[str, Any]:
             anchors=TrustAnchors(tuple(_bytes(der) for der in request["anchors"])),
             at=parse_time(request["at"]),
             identified=found,
+            certificates=tuple(_bytes(der) for der in request["certificates"]),
             revocation=RevocationData(
                 tuple(_bytes(der) for der in request["crls"]), tuple(_bytes(der) for der in request["ocsps"])
             ),

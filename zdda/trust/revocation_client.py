@@ -1,21 +1,15 @@
-"""Fetches CRLs and OCSP answers of certificates at intake. Nothing is asked of a host that the settings do not name.
+"""Asks for CRLs, OCSP answers and issuers' certificates at intake: what is worth asking, of which address.
 
 What comes back is data, not truth: signatures and times are judged where paths are.
 """
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-import threading
-import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 
 import httpx
-import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -25,23 +19,17 @@ from cryptography.x509.oid import AuthorityInformationAccessOID
 from zdda.model.clock import Clock
 from zdda.signatures.certificates import load_certificate
 from zdda.signatures.errors import FormatError
+from zdda.trust.fetched_files import FetchedFiles
+from zdda.trust.fetching import Fetcher
+from zdda.trust.issuer_certificates import MAXIMUM_BUNDLE, missing_issuers
 from zdda.trust.revocation import RevocationData
 
-MAXIMUM_ANSWER = 64 * 1024 * 1024
 MAXIMUM_REQUESTS = 32
 MAXIMUM_CERTIFICATES = 20
-_LONGEST_KEPT = timedelta(hours=1)
-_SHORTEST_KEPT = timedelta(seconds=30)
-_KEPT_BYTES = 256 * 1024 * 1024
-_log = structlog.get_logger(__name__)
 
 
 class RevocationClient:
-    """Thread-safe. ``hosts`` may be asked; those in ``private_hosts`` may have loopback or private addresses.
-
-    An answer is kept until it says that a newer one is due, for an hour at most; a failure for half a minute. Of
-    several callers who want the same answer, one asks.
-    """
+    """Thread-safe; see ``Fetcher`` for whom it asks and what it keeps."""
 
     def __init__(
         self,
@@ -50,95 +38,33 @@ class RevocationClient:
         private_hosts: Collection[str],
         clock: Clock,
         timeout: float = 10.0,
+        files: FetchedFiles | None = None,
     ) -> None:
-        self._http, self._clock, self._timeout = http, clock, timeout
-        self._hosts, self._private = frozenset(hosts), frozenset(private_hosts)
-        self._kept: OrderedDict[tuple[str, bytes], tuple[datetime, bytes | None]] = OrderedDict()
-        self._size = 0
-        self._lock = threading.Lock()
-        self._flights: dict[tuple[str, bytes], threading.Lock] = {}
+        self._fetcher = Fetcher(http, hosts, private_hosts, clock, timeout, files)
 
     def fetch(self, certificates: Sequence[bytes]) -> RevocationData:
         """What can be had about those of ``certificates`` (DER) whose issuer is among them too; never raises for a
         certificate that cannot be read or a host that does not answer."""
         crls: dict[bytes, None] = {}
         ocsps: dict[bytes, None] = {}
-        if not self._hosts:
+        if not self._fetcher.may_ask:
             return RevocationData()
         for kind, url, body in _questions(tuple(certificates[:MAXIMUM_CERTIFICATES]))[:MAXIMUM_REQUESTS]:
-            answer = self._answer(kind, url, body)
+            answer = self._fetcher.fetch(url, body, partial(_due, kind))
             if answer is not None:
                 (crls if kind == "crl" else ocsps)[answer] = None
         return RevocationData(tuple(crls), tuple(ocsps))
 
-    def _answer(self, kind: str, url: str, body: bytes) -> bytes | None:
-        place = (url, body)
-        with self._lock:
-            flight = self._flights.setdefault(place, threading.Lock())
-        if not flight.acquire(timeout=2 * self._timeout):
-            return None
-        try:
-            with self._lock:
-                kept = self._kept.get(place)
-                if kept is not None and self._clock.now() < kept[0]:
-                    return kept[1]
-            answer = self._ask(kind, url, body)
-            self._keep(place, answer, _due(kind, answer))
-        finally:
-            flight.release()
-            with self._lock:
-                self._flights.pop(place, None)
-        return answer
+    def fetch_issuers(self, certificates: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Certificates (DER) of issuers that are not among ``certificates``; never raises for what cannot be had."""
+        left = MAXIMUM_REQUESTS
 
-    def _keep(self, place: tuple[str, bytes], answer: bytes | None, due: datetime | None) -> None:
-        now = self._clock.now()
-        until = now + _SHORTEST_KEPT
-        if answer is not None:
-            until = max(until, min(due or until, now + _LONGEST_KEPT))
-        with self._lock:
-            before = self._kept.pop(place, None)
-            self._size += len(answer or b"") - len((before and before[1]) or b"")
-            self._kept[place] = (until, answer)
-            while self._size > _KEPT_BYTES or len(self._kept) > 4096:
-                _, (_, dropped) = self._kept.popitem(last=False)
-                self._size -= len(dropped or b"")
+        def ask(url: str) -> bytes | None:
+            nonlocal left
+            left -= 1
+            return self._fetcher.fetch(url, b"", lambda _: None, MAXIMUM_BUNDLE) if left >= 0 else None
 
-    def _ask(self, kind: str, url: str, body: bytes) -> bytes | None:
-        """One request; ``timeout`` bounds the whole of it. None for whatever goes wrong."""
-        try:
-            host = httpx.URL(url).host
-        except (httpx.InvalidURL, ValueError):
-            return None  # what a certificate says is hostile input
-        if not self._may_ask(host):
-            return None
-        deadline = time.monotonic() + self._timeout
-        method, headers = ("GET", {}) if kind == "crl" else ("POST", {"Content-Type": "application/ocsp-request"})
-        try:
-            with self._http.stream(
-                method, url, content=body or None, headers=headers, timeout=self._timeout, follow_redirects=False
-            ) as response:
-                response.raise_for_status()
-                answer = bytearray()
-                for chunk in response.iter_bytes():
-                    answer += chunk
-                    if len(answer) > MAXIMUM_ANSWER or time.monotonic() > deadline:
-                        _log.warning("revocation-answer-too-large-or-slow", host=host)
-                        return None
-                return bytes(answer)
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-            _log.warning("revocation-host-fails", host=host, kind=kind, error=type(error).__name__)
-            return None
-
-    def _may_ask(self, host: str) -> bool:
-        if host not in self._hosts:
-            return False
-        if host in self._private:
-            return True
-        try:
-            found = {item[4][0] for item in socket.getaddrinfo(host, None)}
-        except (OSError, UnicodeError):
-            return False
-        return bool(found) and all(ipaddress.ip_address(address).is_global for address in found)
+        return missing_issuers(certificates[:MAXIMUM_CERTIFICATES], ask) if self._fetcher.may_ask else ()
 
 
 @lru_cache(maxsize=64)
@@ -183,11 +109,16 @@ def _ocsp_addresses(certificate: x509.Certificate) -> list[str]:
 
 
 def _crl_addresses(certificate: x509.Certificate) -> list[str]:
-    try:
-        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
-        return []
-    return _http(name for point in points for name in point.full_name or ())
+    """Of complete CRLs, then of delta CRLs (RFC 5280 clause 4.2.1.15)."""
+    found = []
+    kind: type[x509.CRLDistributionPoints] | type[x509.FreshestCRL]
+    for kind in (x509.CRLDistributionPoints, x509.FreshestCRL):
+        try:
+            points = certificate.extensions.get_extension_for_class(kind).value
+        except (x509.ExtensionNotFound, x509.DuplicateExtension, ValueError):
+            continue
+        found += _http(name for point in points for name in point.full_name or ())
+    return found
 
 
 def _http(names: Iterator[x509.GeneralName]) -> list[str]:
@@ -195,10 +126,8 @@ def _http(names: Iterator[x509.GeneralName]) -> list[str]:
     return [url for url in found if url.lower().startswith(("http://", "https://"))][:4]
 
 
-def _due(kind: str, answer: bytes | None) -> datetime | None:
+def _due(kind: str, answer: bytes) -> datetime | None:
     """When the answer says that a newer one is due."""
-    if answer is None:
-        return None
     read: dict[str, Callable[[bytes], datetime | None]] = {
         "crl": lambda data: x509.load_der_x509_crl(data).next_update_utc,
         "ocsp": lambda data: ocsp.load_der_ocsp_response(data).next_update_utc,

@@ -46,6 +46,7 @@ def validate_document(
     identified: IdentifiedFormat | None = None,
     catalogue: AlgorithmCatalogue = _CATALOGUE,
     guessed: bool = False,
+    certificates: Sequence[bytes] = (),
 ) -> ValidationReport:
     """The report on ``document`` (seekable) at the moment ``at``, which is mandatory.
 
@@ -53,6 +54,7 @@ def validate_document(
     error leaves it *not validated*: both are said in the report, and ``worst()`` is then never TOTAL_PASSED.
     ``detached`` are candidates (seekable) for content that stands beside a CMS signature or a timestamp token;
     ``guessed``: nobody said that they are its content, so that one which does not match proves nothing.
+    ``certificates`` (DER) may stand in paths though the document does not carry them; they are no anchors.
     """
     if at is None or at.tzinfo is None:
         raise ValueError("the validation time is given, with a time zone")
@@ -68,7 +70,7 @@ def validate_document(
         else:
             code = "format-not-supported" if may_be_signed(document, found) else None
             return _empty(header, found, not_validated=code)
-        return _report(header, signed, found, anchors, policy, revocation, at, catalogue)
+        return _report(header, signed, found, anchors, policy, certificates, revocation, at, catalogue)
     except DocumentRefused as error:
         return _empty(header, identified, refused=(error.code, str(error)))
     except FormatError as error:
@@ -158,11 +160,12 @@ def _report(
     found: IdentifiedFormat | None,
     anchors: TrustAnchors,
     policy: ValidationPolicy,
+    certificates: Sequence[bytes],
     revocation: RevocationData,
     at: datetime,
     catalogue: AlgorithmCatalogue,
 ) -> ValidationReport:
-    evidence = _evidence(signed, anchors, policy, revocation, at, catalogue)
+    evidence = _evidence(signed, anchors, policy, certificates, revocation, at, catalogue)
     judged = judge(_signatures(signed), _timestamps(signed), evidence)
     signatures = [_signature(item, signed, evidence) for item in judged.signatures]
     listed = [_timestamp(judged.timestamps[item.identifier]) for item in _timestamps(signed)]
@@ -209,6 +212,7 @@ def _evidence(
     signed: SignedDocument,
     anchors: TrustAnchors,
     policy: ValidationPolicy,
+    more: Sequence[bytes],
     revocation: RevocationData,
     at: datetime,
     catalogue: AlgorithmCatalogue,
@@ -222,6 +226,7 @@ def _evidence(
         if timestamp.token is not None:
             certificates.update(dict.fromkeys(timestamp.token.certificates))
             data += RevocationData(timestamp.token.crls, timestamp.token.ocsps)
+    certificates.update(dict.fromkeys(more))
     return EvidenceAtHand(anchors, tuple(certificates), data + revocation, policy, at, catalogue, data)
 
 

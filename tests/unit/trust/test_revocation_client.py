@@ -133,7 +133,7 @@ def test_certificates_that_cannot_be_read_are_passed_over(world: World) -> None:
 @pytest.mark.parametrize("url", ["http://ocsp.ca.cz:port/", "http://[::1", "http://", "http://" + "a" * 70_000])
 def test_an_odd_address_in_a_certificate_is_nobody_to_ask(url: str, world: World) -> None:
     client = world.client((HOST, "ocsp.ca.cz", ""))
-    assert client._ask("crl", url, b"") is None
+    assert client._fetcher.ask(url, b"") is None
     assert world.asked == []
 
 

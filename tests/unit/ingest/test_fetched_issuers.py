@@ -1,0 +1,82 @@
+"""A document that does not carry its issuers' certificates: they are fetched, judged and kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.unit.ingest.test_detached_in_a_deposit import KEY, PACKAGE, Here
+from tests.unit.validation.laboratory import NOW, cms_signature, sign_pdf, unsigned_pdf, world
+from zdda.ingest.examination import WorkerExaminer
+from zdda.ingest.workshop import Examination
+from zdda.model.clock import FixedClock
+from zdda.model.identifiers import tenant_id
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.storage.spool import Spool
+from zdda.trust.anchors import TrustAnchors
+from zdda.trust.revocation import RevocationData
+
+LAB = world()
+
+
+class Network:
+    def __init__(self, *issuers: bytes) -> None:
+        self.issuers, self.asked_issuers, self.asked_revocation = issuers, [()], [()]
+
+    def fetch_issuers(self, certificates: Sequence[bytes]) -> tuple[bytes, ...]:
+        self.asked_issuers.append(tuple(certificates))
+        return self.issuers if certificates else ()
+
+    def fetch(self, certificates: Sequence[bytes]) -> RevocationData:
+        self.asked_revocation.append(tuple(certificates))
+        return RevocationData(LAB.crls())
+
+
+def examine(folder: Path, network: Network, carried: bool = False) -> Examination:
+    chain = LAB.chain if carried else ()
+    pdf = sign_pdf(unsigned_pdf(), lambda digest: cms_signature(LAB.signer, digest, certificates=chain))
+    spool = Spool(folder)
+    name = ObjectName(tenant_id("hospital"), PACKAGE, ObjectKind.SPOOLED_DOCUMENT, 1)
+    file = spool.encrypting("d.1", KEY, name, os.urandom)
+    file.write(pdf)
+    file.finish()
+    anchors = TrustAnchors((LAB.root.der,))
+    examiner = WorkerExaminer(
+        Here(),  # type: ignore[arg-type]
+        spool,
+        anchors,
+        network.fetch,
+        FixedClock(NOW),
+        network.fetch_issuers,
+    )
+    return examiner.examine("d.1", KEY, name, "application/pdf")
+
+
+def test_what_is_fetched_completes_the_path_and_is_kept(tmp_path: Path) -> None:
+    network = Network(LAB.issuing.der, LAB.root.der)
+    found = examine(tmp_path, network)
+    assert found.verdict == "TOTAL_PASSED"
+    assert network.asked_issuers[-1] == (LAB.signer.der,)
+    assert network.asked_revocation[-1] == (LAB.signer.der, LAB.issuing.der, LAB.root.der)
+    assert ("certificate", LAB.issuing.der) in found.validation_data
+    assert {role for role, _ in found.validation_data} == {"certificate", "crl"}
+
+
+def test_without_them_there_is_no_path(tmp_path: Path) -> None:
+    found = examine(tmp_path, Network())
+    assert found.verdict == "INDETERMINATE"
+    assert found.report["signatures"][0]["subindication"] == "NO_CERTIFICATE_CHAIN_FOUND"
+
+
+def test_a_complete_path_asks_for_none(tmp_path: Path) -> None:
+    network = Network()
+    assert examine(tmp_path, network, carried=True).verdict == "TOTAL_PASSED"
+    assert network.asked_issuers[-1] == ()
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"rubbish"])
+def test_what_is_no_certificate_changes_nothing(rubbish: bytes, tmp_path: Path) -> None:
+    assert examine(tmp_path, Network(rubbish)).verdict == "INDETERMINATE"
