@@ -55,6 +55,7 @@ from zdda.model.errors import InvalidInput, Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.model.objects import ObjectKind
 from zdda.packaging.mets import Software
+from zdda.packaging.sealed_report import ReportSealer
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
@@ -333,7 +334,7 @@ def build(
     accounts = Accounts(database, clock, entropy)
     intake = Intake(workshop, progress)
     writer = WorkerReportWriter(pool)
-    packages = PackageAccess(database, vault.store, clock, writer)
+    packages = PackageAccess(database, vault.store, clock, writer, ReportSealer(signer, of_seal, clock))
     validations = ValidationDesk(workshop, writer)
     health = ArchiveHealth(engine, vault, runner, pool, signer)
     application = create_application(intake, packages, validations, health, accounts, _limits(settings))

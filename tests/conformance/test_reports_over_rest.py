@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from jsonschema import Draft202012Validator
 from lxml import etree
 
 from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
 from zdda.demonstration.documents import demonstration_documents
 from zdda.model.clock import SystemClock
+from zdda.trust.anchors import TrustAnchors
+from zdda.validation.validate import validate_document
 
 ROOT = Path(__file__).resolve().parents[2]
 VR = "{http://uri.etsi.org/19102/v1.4.1#}"
@@ -65,6 +71,32 @@ def test_one_report_in_every_form(running: Demonstration, package: str) -> None:
     assert "sandbox" in page.headers["content-security-policy"]
     SIMPLE.validate(simple)
     assert simple["signatures"][0]["who"]["pathToAnchor"] is True
+
+
+def test_the_seal_over_a_report_is_valid(running: Demonstration, package: str, tmp_path: Path) -> None:
+    """By our own validator, and by openssl."""
+    with running.client(CONSUMER) as client:
+        answer = client.get(f"/v1/packages/{package}/validation-report", params={"sealed": "true"}).raise_for_status()
+    assert answer.headers["content-type"] == "application/vnd.etsi.asic-s+zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as container:
+        container.extractall(tmp_path)
+    report, signature = tmp_path / "validation-report.xml", tmp_path / "META-INF" / "signature.p7s"
+    with report.open("rb") as content, signature.open("rb") as document:
+        anchors = TrustAnchors((running.authority.root_certificate(),))
+        found = validate_document(document, anchors, at=SystemClock().now(), detached=[content])
+    (seal,) = found.signatures
+    assert (seal["format"], seal["intact"], seal["valid"]) == ("CAdES-BASELINE-B", True, True)
+    (tmp_path / "root.pem").write_bytes(pem(running.authority.root_certificate()))
+    command = ["openssl", "cms", "-verify", "-inform", "DER", "-binary", "-purpose", "any", "-out", "/dev/null"]
+    files = ["-in", str(signature), "-content", str(report), "-CAfile", str(tmp_path / "root.pem")]
+    done = subprocess.run([*command, *files], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    report.write_bytes(report.read_bytes().replace(b"total-passed", b"total-failed", 1))
+    assert subprocess.run([*command, *files], capture_output=True, check=False).returncode != 0
+
+
+def pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
 
 
 def test_documents_are_validated_in_passing_and_not_kept(running: Demonstration, documents: list[bytes]) -> None:

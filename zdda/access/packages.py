@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from zdda.database.session import TenantDatabase
 from zdda.evidence.batch import EvidenceBatch
 from zdda.jobs.report_writing import ReportWriter
 from zdda.model.clock import Clock, format_time
-from zdda.model.errors import NotFound
+from zdda.model.errors import NotFound, Unavailable
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.views import Content, DocumentView, PackageView
 from zdda.packaging.aip_reader import Aip, open_aip
@@ -50,9 +50,14 @@ class PackageAccess:
     """See ``zdda.model.views.Packages``."""
 
     def __init__(
-        self, database: TenantDatabase, store: ObjectStore, clock: Clock, write: ReportWriter = written
+        self,
+        database: TenantDatabase,
+        store: ObjectStore,
+        clock: Clock,
+        write: ReportWriter = written,
+        seal: Callable[[bytes], bytes] | None = None,
     ) -> None:
-        self._database, self._store, self._clock, self._write = database, store, clock, write
+        self._database, self._store, self._clock, self._write, self._seal = database, store, clock, write, seal
 
     def describe(self, package_id: UUID, account: str) -> PackageView:
         """Raises ``NotFound``."""
@@ -175,12 +180,18 @@ class PackageAccess:
         ]
 
     def validation_report_as(
-        self, package_id: UUID, number: int | None, form: str, language: str, account: str
+        self, package_id: UUID, number: int | None, form: str, language: str, account: str, sealed: bool = False
     ) -> bytes:
-        """See ``zdda.access.reports.report_in_form``."""
-        self._note(package_id, "report-read", account)
+        """See ``zdda.access.reports.report_in_form``. ``sealed``: of the XML, as an ASiC-S container; may raise
+        ``Unavailable``."""
+        self._note(package_id, "report-sealed" if sealed else "report-read", account)
         with self._opened(package_id) as package:
-            return report_in_form(package, number, Form(form), Language(language), self._write)
+            report = report_in_form(package, number, Form(form), Language(language), self._write)
+        if not sealed:
+            return report
+        if self._seal is None:
+            raise Unavailable("there is no seal here")
+        return self._seal(report)
 
     def _name(self, package_id: UUID) -> ObjectName:
         return ObjectName(self._database.tenant, package_id, ObjectKind.AIP)

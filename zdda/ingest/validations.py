@@ -21,6 +21,7 @@ from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectName
 from zdda.packaging.document_names import check_document_name
+from zdda.packaging.sealed_report import ReportSealer
 from zdda.storage.spool import EncryptedSpoolFile
 from zdda.validation.forms import Form, Language
 from zdda.validation.report import ReportError, ValidationReport
@@ -55,18 +56,21 @@ class ValidationDesk:
 
     def __init__(self, workshop: Workshop, write: ReportWriter) -> None:
         self._workshop, self._write = workshop, write
+        self._seal = ReportSealer(workshop.signer, workshop.seal_validation_data, workshop.clock)
 
     def begin_validation(self, account: str, correlation_id: str) -> PassingValidation:
         """Raises ``SpoolFull``."""
         self._workshop.spool.check_room()
-        return PassingValidation(self._workshop, self._write, account, correlation_id)
+        return PassingValidation(self._workshop, self._write, self._seal, account, correlation_id)
 
 
 class PassingValidation:
     """See ``zdda.model.views.ValidationRequest``."""
 
-    def __init__(self, workshop: Workshop, write: ReportWriter, account: str, correlation_id: str) -> None:
-        self._workshop, self._write = workshop, write
+    def __init__(
+        self, workshop: Workshop, write: ReportWriter, seal: ReportSealer, account: str, correlation_id: str
+    ) -> None:
+        self._workshop, self._write, self._seal = workshop, write, seal
         self._account, self._correlation_id = account, correlation_id
         self._identifier = new_identifier(workshop.clock, workshop.entropy)
         self._key = workshop.entropy(32)
@@ -87,8 +91,9 @@ class PassingValidation:
         self._files.append(_Spooled(role, name, media_type, spool_file, object_name, file))
         return PassingWriter(self, file)
 
-    def report(self, form: str, language: str) -> bytes:
-        """Raises ``DocumentMissing``, ``DocumentEmpty``, ``NotValidated``, ``Unavailable``."""
+    def report(self, form: str, language: str, sealed: bool = False) -> bytes:
+        """``sealed``: of the XML, as an ASiC-S container. Raises ``DocumentMissing``, ``DocumentEmpty``,
+        ``NotValidated``, ``Unavailable``."""
         main = next((each for each in self._files if each.role == DOCUMENT), None)
         if main is None:
             raise DocumentMissing("the part named document is missing")
@@ -112,7 +117,8 @@ class PassingValidation:
             raise NotValidated("the document could not be validated within its limits") from error
         data = {hashlib.sha256(datum).hexdigest(): datum for _, datum in found.validation_data}
         sha256 = digests[main.spool_file].sha256.hex()
-        return self._write(content, data, Form(form), Language(language), sha256, main.name)
+        report = self._write(content, data, Form(form), Language(language), sha256, main.name)
+        return self._seal(report) if sealed else report
 
     def abort(self) -> None:
         for each in self._files:

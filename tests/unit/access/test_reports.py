@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from zdda.jobs.report_writing import WorkerReportWriter
 from zdda.jobs.worker_pool import WorkerFailed
 from zdda.model.errors import NotFound, Unavailable
 from zdda.packaging.aip_reader import Aip
+from zdda.packaging.cms import read
+from zdda.packaging.sealed_report import MEDIA_TYPE, REPORT, SIGNATURE, ReportSealer
 from zdda.validation.forms import Form
 
 WRITER = WorkerReportWriter(PoolHere())  # type: ignore[arg-type]
@@ -131,6 +135,40 @@ def test_detached_content_is_found(archive: SimulatedArchive) -> None:
     simple = json.loads(validation.report("simple", "en"))
     validation.abort()
     assert simple["verdict"] == "TOTAL_PASSED"
+
+
+def test_a_report_is_sealed_when_asked(archive: SimulatedArchive, single: UUID) -> None:
+    workshop = archive.archive.workshop
+    sealer = ReportSealer(workshop.signer, workshop.seal_validation_data, workshop.clock)
+    parts = archive.archive
+    access = PackageAccess(parts.database, parts.vault.store, workshop.clock, WRITER, sealer)
+    plain = access.validation_report_as(single, 1, Form.ETSI, "en", ACCOUNT)
+    container = access.validation_report_as(single, 1, Form.ETSI, "en", ACCOUNT, sealed=True)
+    with zipfile.ZipFile(io.BytesIO(container)) as opened:
+        assert opened.namelist() == ["mimetype", REPORT, SIGNATURE]
+        assert opened.read("mimetype") == MEDIA_TYPE.encode()
+        assert opened.read(REPORT) == plain
+        facts = read(opened.read(SIGNATURE), plain, SIGNATURE, 1 << 20)
+    assert facts.certificate == workshop.signer.certificate
+    with pytest.raises(Unavailable):
+        packages(archive).validation_report_as(single, 1, Form.ETSI, "en", ACCOUNT, sealed=True)
+    validation = begun(archive, ("document", signed()))
+    assert validation.report("etsi", "en", sealed=True).startswith(b"PK")
+    validation.abort()
+
+
+def test_nothing_else_and_nothing_unprovable_is_sealed(archive: SimulatedArchive) -> None:
+    workshop = archive.archive.workshop
+
+    def expired() -> Any:
+        raise Unavailable("the seal's certificate is not valid now")
+
+    report = b'<?xml version="1.0" encoding="UTF-8"?>\n<ValidationReport xmlns="x"/>'
+    with pytest.raises(Unavailable):
+        ReportSealer(workshop.signer, expired, workshop.clock)(report)
+    for other in (b'<?xml version="1.0" encoding="UTF-8"?>\n<ASiCManifest />', b"{}", b""):
+        with pytest.raises(ValueError, match="only validation reports"):
+            ReportSealer(workshop.signer, lambda: None, workshop.clock)(other)
 
 
 def test_what_is_not_one_document_is_refused(archive: SimulatedArchive, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,11 +110,12 @@ class FakeValidation:
         self.documents.append(Stored(role, name, media_type))
         return FakeSink(self.archive, self.documents[-1])
 
-    def report(self, form: str, language: str) -> bytes:
+    def report(self, form: str, language: str, sealed: bool) -> bytes:
         if self.archive.fail_read is not None:
             raise self.archive.fail_read
         assert all(document.closed for document in self.documents)
-        return f"{form} {language} {[len(document.data) for document in self.documents]}".encode()
+        lengths = [len(document.data) for document in self.documents]
+        return f"{form} {language}{' sealed' if sealed else ''} {lengths}".encode()
 
     def abort(self) -> None:
         self.aborted = True
@@ -269,10 +270,10 @@ class FakeArchive:
         return [{"indication": "TOTAL_PASSED"}]
 
     def validation_report_as(
-        self, package_id: UUID, number: int | None, form: str, language: str, account: str
+        self, package_id: UUID, number: int | None, form: str, language: str, account: str, sealed: bool
     ) -> bytes:
         self._known(package_id)
-        return f"{number} {form} {language}".encode()
+        return f"{number} {form} {language}{' sealed' if sealed else ''}".encode()
 
     # Validations
     def begin_validation(self, account: str, correlation_id: str) -> FakeValidation:

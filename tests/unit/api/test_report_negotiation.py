@@ -12,6 +12,7 @@ from zdda.model.errors import InvalidInput
 from zdda.validation.forms import Form
 
 HERE = f"/v1/packages/{UUID(int=7)}/validation-report"
+CONTAINER = "application/vnd.etsi.asic-s+zip"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
 DOCUMENT = ("document", ("report.pdf", b"%PDF-1.7", "application/pdf"))
 
@@ -81,6 +82,17 @@ def test_the_query_decides_before_the_header(call: Any, form: Form) -> None:
     assert (answer.headers["content-type"].partition(";")[0] == "application/json") == (
         form in (Form.DETAILED, Form.SIMPLE)
     )
+
+
+def test_the_xml_is_sealed_when_asked(call: Any) -> None:
+    for query, accept in (("?sealed=true", "*/*"), ("?sealed=true&form=etsi", ""), ("", CONTAINER)):
+        answer = call("GET", HERE + query, headers={"Accept": accept})
+        assert (answer.text, answer.headers["content-type"]) == ("None etsi en sealed", CONTAINER)
+        assert answer.headers["content-disposition"] == 'attachment; filename="validation-report.asics"'
+    posted = call("POST", "/v1/validations?sealed=true", files=[DOCUMENT])
+    assert (posted.text, posted.headers["content-type"]) == ("etsi en sealed [8]", CONTAINER)
+    for form in ("simple", "html", "detailed"):
+        assert call("GET", f"{HERE}?form={form}&sealed=true").status_code == 400
 
 
 def test_wrong_queries_are_told(call: Any) -> None:

@@ -16,7 +16,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.unit.access.archived_documents import PoolHere, anchors, packed
+from tests.unit.access.archived_documents import PoolHere, anchors, documents, packed
 from tests.unit.validation.laboratory import world
 from zdda.cli import replay as command
 from zdda.cli.validate import validate
@@ -80,6 +80,15 @@ def test_the_sealed_report_rests_on_revocation_data_that_were_fetched(package: A
 def test_a_signature_beside_its_content_finds_it_again(package: Aip) -> None:
     report: Any = package.report(4)
     assert [item["indication"] for item in report["signatures"]] == ["TOTAL_PASSED"]
+
+
+def test_other_documents_are_guesses_as_they_were_at_intake(tmp_path: Path) -> None:
+    """A lone sibling that is not what was signed: nobody said that it is."""
+    with packed(tmp_path, (documents()[3], b"something else")).open("rb") as source:
+        package = open_aip(source)
+        report: Any = package.report(1)
+        assert report["signatures"][0]["subindication"] == "SIGNED_DATA_NOT_FOUND"
+        assert replay(package, 1, anchors()).same()
 
 
 def test_data_that_are_held_back_are_missed(package: Aip, monkeypatch: pytest.MonkeyPatch) -> None:

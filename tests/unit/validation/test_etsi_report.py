@@ -77,6 +77,14 @@ def test_every_constraint_is_there_with_its_outcome() -> None:
         assert disabled or main.endswith(":passed") == (record["status"] != "not-ok")
 
 
+def test_a_constraint_that_the_policy_ignores_is_disabled_and_has_no_outcome() -> None:
+    content = signed()
+    content["signatures"][0]["buildingBlocks"][0]["constraints"][0]["status"] = "ignored"
+    first = tree_of(content).find(f".//{VR}ValidationConstraint")
+    assert first.findtext(f"{VR}ConstraintStatus/{VR}Status") == "urn:etsi:019102:constraintStatus:disabled"
+    assert first.find(f"{VR}ValidationStatus") is None
+
+
 def test_a_constraint_that_failed_is_never_passed_whatever_its_block_says() -> None:
     content = signed()
     block = content["signatures"][0]["buildingBlocks"][0]

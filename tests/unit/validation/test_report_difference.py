@@ -31,6 +31,12 @@ def test_there_is_a_difference_exactly_where_the_bytes_differ(before: Any, after
     assert differences(before, copy.deepcopy(before)) == ()
 
 
+def test_true_is_not_one() -> None:
+    (one,) = differences({"y": True}, {"y": 1})
+    assert (one.before, one.after) == (True, 1)
+    assert differences({"y": [1]}, {"y": [True]})
+
+
 def content() -> Any:
     return parse_json(canonical_json(report("signed-with-timestamp").as_json()))
 

@@ -15,7 +15,7 @@ from zdda.api.content_disposition import attachment
 from zdda.api.rest.downloads import ContentResponse, digest_header
 from zdda.api.rest.openapi import PACKAGE_RESPONSE, binary, problems
 from zdda.api.rest.presentation import package_json
-from zdda.api.rest.report_forms import report_answers, report_response, wanted_form, wanted_language
+from zdda.api.rest.report_forms import SEALED, report_answers, report_response, wanted_of
 from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
 from zdda.model.views import Packages
@@ -94,17 +94,24 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
         account: Annotated[Account, consumer],
         form: Annotated[Form | None, Query(description="Instead of the header Accept")] = None,
         document: Annotated[int | None, Query(ge=1, le=9999, description="Number of one document")] = None,
+        sealed: Annotated[bool, Query(description=SEALED)] = False,
     ) -> Response:
-        wanted, language = wanted_form(request, form), wanted_language(request)
-        if wanted is Form.DETAILED and document is None:
+        wanted = wanted_of(request, form, sealed)
+        if wanted.form is Form.DETAILED and document is None:
             return JSONResponse(
                 await readers.run(packages.validation_report, package_id, account.name),
                 headers={"Vary": "Accept, Accept-Language"},
             )
         report = await readers.run(
-            packages.validation_report_as, package_id, document, wanted.value, language.value, account.name
+            packages.validation_report_as,
+            package_id,
+            document,
+            wanted.form.value,
+            wanted.language.value,
+            account.name,
+            wanted.sealed,
         )
-        return report_response(report, wanted, language)
+        return report_response(report, wanted)
 
     @router.get("/{package_id}/signatures", summary="Signatures and timestamps, with their verdicts", responses=absent)
     async def signatures(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Request
@@ -10,6 +11,7 @@ from starlette.responses import Response
 
 from zdda.api.rest.openapi import Responses
 from zdda.model.errors import InvalidInput
+from zdda.packaging.sealed_report import MEDIA_TYPE as CONTAINER
 from zdda.validation.forms import Form, Language
 from zdda.validation.summary import CONTENT_SECURITY_POLICY
 
@@ -19,6 +21,7 @@ _MEDIA_TYPES = {
     "text/html": Form.HTML,
     "text/plain": Form.TEXT,
     "text/xml": Form.ETSI,
+    CONTAINER: Form.ETSI,
 }
 """The first of equally wanted ones is given."""
 
@@ -31,6 +34,7 @@ _CONTENT_TYPES = {
 }
 _ITEM = re.compile(r"\s*([A-Za-z0-9*!#$&^_.+-]+(?:/[A-Za-z0-9*!#$&^_.+-]+)?)\s*((?:;[^,]*)?)")
 _QUALITY = re.compile(r";\s*[qQ]\s*=\s*(0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?)\s*(?:;|$)")
+SEALED = "The XML in an ASiC-S container, under the archive's seal"
 _LONGEST_HEADER = 1024
 
 
@@ -40,13 +44,30 @@ class NotAcceptable(InvalidInput):
     code = "not-acceptable"
 
 
-def wanted_form(request: Request, form: Form | None) -> Form:
-    """``form`` (the query) decides; else the header Accept; raises ``NotAcceptable``."""
-    if form is not None:
-        return form
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """``sealed``: the XML in a container with the archive's seal over it."""
+
+    form: Form
+    language: Language
+    sealed: bool = False
+
+
+def wanted_of(request: Request, form: Form | None, sealed: bool) -> Wanted:
+    """The query decides before the headers. Raises ``NotAcceptable``, ``InvalidInput``."""
+    if sealed and form not in (None, Form.ETSI):
+        raise InvalidInput("only the XML of ETSI TS 119 102-2 is sealed")
+    language = _language(request)
+    if sealed or form is not None:
+        return Wanted(form or Form.ETSI, language, sealed)
+    chosen = _accepted(request)
+    return Wanted(Form.ETSI, language, True) if chosen == CONTAINER else Wanted(_MEDIA_TYPES[chosen], language)
+
+
+def _accepted(request: Request) -> str:
     header = request.headers.get("accept", "")
     if not header.strip():
-        return Form.DETAILED
+        return "application/json"
     weights = _weights(header)
 
     def weight(media_type: str) -> float:
@@ -57,10 +78,10 @@ def wanted_form(request: Request, form: Form | None) -> Form:
     best = max(_MEDIA_TYPES, key=weight)
     if weight(best) <= 0:
         raise NotAcceptable("reports are JSON, XML, HTML or plain text")
-    return _MEDIA_TYPES[best]
+    return best
 
 
-def wanted_language(request: Request) -> Language:
+def _language(request: Request) -> Language:
     """Czech where the header Accept-Language prefers it to English; English otherwise."""
     weights = _weights(request.headers.get("accept-language", ""))
 
@@ -82,17 +103,21 @@ def _weights(header: str) -> dict[str, float]:
     return found
 
 
-def report_response(data: bytes, form: Form, language: Language) -> Response:
+def report_response(data: bytes, wanted: Wanted) -> Response:
     """Never cached, never sniffed; a page runs nothing and loads nothing."""
     headers = {
         "Cache-Control": "no-store",
         "Vary": "Accept, Accept-Language",
         "X-Content-Type-Options": "nosniff",
     }
-    if form in (Form.HTML, Form.TEXT):
-        headers["Content-Language"] = language.value
+    if wanted.sealed:
+        headers["Content-Disposition"] = 'attachment; filename="validation-report.asics"'
+    if wanted.form in (Form.HTML, Form.TEXT):
+        headers["Content-Language"] = wanted.language.value
         headers["Content-Security-Policy"] = f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'; sandbox"
-    return Response(data, headers={**headers, "Content-Type": _CONTENT_TYPES[form]})
+    return Response(
+        data, headers={**headers, "Content-Type": CONTAINER if wanted.sealed else _CONTENT_TYPES[wanted.form]}
+    )
 
 
 def report_answers(description: str, json_schema: dict[str, Any]) -> Responses:
@@ -103,5 +128,6 @@ def report_answers(description: str, json_schema: dict[str, Any]) -> Responses:
         "application/xml": text,
         "text/html": text,
         "text/plain": text,
+        CONTAINER: {"schema": {"type": "string", "format": "binary"}},
     }
     return {200: {"description": description, "content": content}}

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from zdda.api.authentication import Authenticator, requires
 from zdda.api.multipart import PartHeader
 from zdda.api.rest.openapi import problems, published
-from zdda.api.rest.report_forms import report_answers, report_response, wanted_form, wanted_language
+from zdda.api.rest.report_forms import SEALED, report_answers, report_response, wanted_of
 from zdda.api.rest.uploads import PartUnknown, Places, UploadLimits, checked_boundary, receive
 from zdda.api.threads import Threads
 from zdda.identity.accounts import Account, Role
@@ -68,8 +68,9 @@ def validations_router(validations: Validations, authenticator: Authenticator, l
         request: Request,
         account: Annotated[Account, asker],
         form: Annotated[Form | None, Query(description="Instead of the header Accept")] = None,
+        sealed: Annotated[bool, Query(description=SEALED)] = False,
     ) -> Response:
-        wanted, language = wanted_form(request, form), wanted_language(request)
+        wanted = wanted_of(request, form, sealed)
         boundary = checked_boundary(request, limits)
         with places.taken(account.name):
             correlation = request.state.correlation_id
@@ -80,9 +81,9 @@ def validations_router(validations: Validations, authenticator: Authenticator, l
                 _Parts(validation),
                 limits,
                 threads,
-                lambda: validation.report(wanted.value, language.value),
+                lambda: validation.report(wanted.form.value, wanted.language.value, wanted.sealed),
                 validation.abort,
             )
-        return report_response(report, wanted, language)
+        return report_response(report, wanted)
 
     return router
