@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 
 from zdda.model.errors import Unavailable
@@ -74,6 +75,7 @@ class FixedClock:
 system_entropy: Entropy = os.urandom
 
 
+@lru_cache(maxsize=1024)
 def format_time(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds and ``Z``: the one textual form of time in every persisted format."""
     if moment.tzinfo is None:

@@ -36,11 +36,12 @@ class IdentifiedFormat:
 
 @dataclass(slots=True)
 class _Pattern:
-    """``literal`` is found, for BOF within ``window`` bytes of the beginning, wherever the expression matches."""
+    """``literal`` is found, for BOF between the offsets ``start`` and ``window``, wherever the expression matches."""
 
     position: str
     expression: str
     literal: bytes
+    start: int
     window: int
     compiled: re.Pattern[bytes] | None = None
 
@@ -49,7 +50,7 @@ class _Pattern:
         if not self.literal:
             return True
         if self.position == "BOF":
-            return head.find(self.literal, 0, self.window) >= 0
+            return head.find(self.literal, self.start, self.window) >= 0
         name = (self.position, self.literal)
         if name not in known:
             known[name] = self.literal in (tail if self.position == "EOF" else head)
@@ -87,7 +88,7 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
         if matched and matched[-1] is item:
             continue
         first = signature[0]
-        if first.literal and first.position == "BOF" and head.find(first.literal, 0, first.window) < 0:
+        if first.literal and first.position == "BOF" and head.find(first.literal, first.start, first.window) < 0:
             continue
         if _matches(signature, head, tail, known):
             matched.append(item)
@@ -178,26 +179,27 @@ def _read(element: ElementTree.Element) -> _Format | None:
         for pattern in signature.findall("pattern"):
             expression = pattern.findtext("regex") or ""
             position = pattern.findtext("position") or "VAR"
-            literal, window = _leading(expression) if position == "BOF" else (_required(expression), 0)
-            patterns.append(_Pattern(position, expression, literal, window))
+            literal, start, window = _leading(expression) if position == "BOF" else (_required(expression), 0, 0)
+            patterns.append(_Pattern(position, expression, literal, start, window))
         if patterns:
             # What stands at the beginning is the cheapest to look for.
             item.signatures.append(sorted(patterns, key=lambda pattern: pattern.position != "BOF"))
     return item
 
 
-def _leading(expression: str) -> tuple[bytes, int]:
-    """Of an expression for the beginning: (bytes that every match holds, within how many bytes of the file's
-    beginning); no bytes where none are certain."""
+def _leading(expression: str) -> tuple[bytes, int, int]:
+    """Of an expression for the beginning: (bytes that every match holds, from where on and up to where they stand);
+    no bytes where none are certain."""
     if not expression.startswith(_BEGINNING) or _has_alternatives(expression):
-        return b"", 0
+        return b"", 0, 0
     rest = expression[len(_BEGINNING) :]
-    gap = 0
+    least = most = 0
     while match := _GAP.match(rest):
-        gap += int(match[2] or match[1])
+        least += int(match[1])
+        most += int(match[2] or match[1])
         rest = rest[match.end() :]
     literal = next(_runs(rest), b"") if rest and (rest[0] not in _SPECIAL or rest[0] == "\\") else b""
-    return literal, gap + len(literal)
+    return literal, least, most + len(literal)
 
 
 def _required(expression: str) -> bytes:

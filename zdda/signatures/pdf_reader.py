@@ -86,6 +86,7 @@ class PdfDocument:
         self._reader: Any = None
         self.damage: str | None = None
         self._spans: dict[bytes, tuple[int, int]] = {}
+        self._read: set[tuple[str, Any]] = set()
         try:
             self._reader = PdfFileReader(self.stream, strict=False)
             self._unlock()
@@ -361,7 +362,12 @@ class PdfDocument:
                     self.findings.append(Finding("dss-too-large", Severity.WARNING, name))
                     return
                 try:
+                    place = (target, self._place_of(items.raw_get(index)))
+                    if place in self._read:  # a store grows: most of it was read in another revision
+                        continue
                     item = items[index]
+                    if place[1] is not None:
+                        self._read.add(place)
                     if isinstance(item, generic.StreamObject):
                         value = _stream_data(item)
                         values[target][value] = None
@@ -369,6 +375,14 @@ class PdfDocument:
                             self._remember_place(value, items.raw_get(index), item)
                 except Exception as error:  # noqa: BLE001 - one broken value must not hide the others
                     self.findings.append(Finding("dss-value-unreadable", Severity.WARNING, type(error).__name__))
+
+    def _place_of(self, reference: Any) -> Any:
+        """Where the file holds what a reference means in its revision; None where that is not known."""
+        if not isinstance(reference, generic.IndirectObject):
+            return None
+        xrefs = self._reader.xrefs
+        revision = getattr(reference.reference.pdf, "revision", xrefs.total_revisions - 1)
+        return xrefs.get_historical_ref(reference.reference, revision)
 
     def _remember_place(self, value: bytes, reference: Any, stream: Any) -> None:
         """Where a stream's data stand in the file, if they do where the cross-reference table says."""

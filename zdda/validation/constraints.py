@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from zdda.validation.indications import PASSED, Conclusion, Indication, SubIndication
 from zdda.validation.messages import MESSAGES
@@ -34,9 +35,9 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
-    """One record. ``checked`` and ``against`` are technical values: digests, times, identifiers; no content."""
+class Constraint(NamedTuple):
+    """One record; a document has hundreds. ``checked`` and ``against`` are technical values: digests, times,
+    identifiers; no content."""
 
     id: str
     clause: str

@@ -42,18 +42,19 @@ def test_a_media_type_comes_along() -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "literal", "window"),
+    ("expression", "literal", "start", "window"),
     [
-        (r"(?s)\A%PDF-1\.7", b"%PDF-1.7", 8),
-        (r"(?s)\A.{0,4}PK\x03\x04", b"PK\x03\x04", 8),
-        (r"(?s)\A.{4}ab+", b"a", 5),
-        (r"(?s)\A(?:a|b)c", b"", 0),
-        (r"(?s)\Aab|cd", b"", 0),
-        (r"(?s)\Aabc{2}", b"ab", 2),
+        (r"(?s)\A%PDF-1\.7", b"%PDF-1.7", 0, 8),
+        (r"(?s)\A.{0,4}PK\x03\x04", b"PK\x03\x04", 0, 8),
+        (r"(?s)\A.{4}ab+", b"a", 4, 5),
+        (r"(?s)\A.{2,9}.{3}ab", b"ab", 5, 14),
+        (r"(?s)\A(?:a|b)c", b"", 0, 0),
+        (r"(?s)\Aab|cd", b"", 0, 0),
+        (r"(?s)\Aabc{2}", b"ab", 0, 2),
     ],
 )
-def test_what_an_expression_begins_with(expression: str, literal: bytes, window: int) -> None:
-    assert _leading(expression) == (literal, window)
+def test_what_an_expression_begins_with(expression: str, literal: bytes, start: int, window: int) -> None:
+    assert _leading(expression) == (literal, start, window)
 
 
 @pytest.mark.parametrize(
