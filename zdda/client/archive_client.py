@@ -111,6 +111,41 @@ class ArchiveClient:
         answer: list[dict[str, Any]] = self._repeat(lambda: self._http.get(path)).json()
         return answer
 
+    def validation_report_as(
+        self, package_id: str, form: str, document: int | None = None, language: str = "en", sealed: bool = False
+    ) -> bytes:
+        """The sealed report in a form: ``simple`` (JSON), ``etsi`` (XML), ``html``, ``text``, ``detailed``.
+
+        ``document``: its number, needed for XML, HTML and text where the package has several. ``sealed``: the XML in
+        an ASiC-S container under the archive's seal.
+        """
+        path = f"/v1/packages/{package_id}/validation-report"
+        return self._repeat(lambda: self._http.get(path, **_form(form, language, sealed, document))).content
+
+    def validate(
+        self,
+        document: Document,
+        form: str = "simple",
+        detached: Sequence[Document] = (),
+        language: str = "en",
+        sealed: bool = False,
+    ) -> bytes:
+        """What the signatures of a document are worth now, without archiving it; forms as above.
+
+        ``detached``: what a signature in a file of its own may be over. Roles count for nothing.
+        """
+
+        def post() -> httpx.Response:
+            with ExitStack() as stack:
+                parts = [("document", document), *(("detached", each) for each in detached)]
+                files: list[tuple[str, Any]] = [
+                    (name, (each.name, stack.enter_context(each.path.open("rb")), each.media_type))
+                    for name, each in parts
+                ]
+                return self._http.post("/v1/validations", files=files, **_form(form, language, sealed))
+
+        return self._repeat(post).content
+
     def evidence_record(self, package_id: str) -> bytes:
         """The evidence record (RFC 4998, DER)."""
         return self._repeat(lambda: self._http.get(f"/v1/packages/{package_id}/evidence-record")).content
@@ -188,6 +223,14 @@ class ArchiveClient:
         if str(length) != response.headers.get("Content-Length", str(length)):
             raise ReceivedDamaged("what arrived has another length than the archive announced")
         return digest.hexdigest()
+
+
+def _form(form: str, language: str, sealed: bool, document: int | None = None) -> dict[str, Any]:
+    wanted = {"form": form, "document": document, "sealed": "true" if sealed else None}
+    return {
+        "params": {name: value for name, value in wanted.items() if value is not None},
+        "headers": {"Accept-Language": language},
+    }
 
 
 def _problem(response: httpx.Response) -> dict[str, Any]:

@@ -142,6 +142,21 @@ def test_a_refused_download_says_why() -> None:
         client.fetch_aip("p", io.BytesIO())
 
 
+def test_reports_in_forms_and_validation_in_passing(tmp_path: Path) -> None:
+    good = httpx.Response(200, content=b"report")
+    world = World(good, good, problem(503, "too-many-requests"), good)
+    (tmp_path / "a.pdf").write_bytes(b"%PDF")
+    document = Document(tmp_path / "a.pdf", "a.pdf", "application/pdf")
+    with world.client() as client:
+        assert client.validation_report_as("p", "html", 2, "cs") == b"report"
+        assert client.validation_report_as("p", "etsi", sealed=True) == b"report"
+        assert client.validate(document, detached=[document]) == b"report"
+    first, second, *posts = world.requests
+    assert (first.url.query, first.headers["accept-language"]) == (b"form=html&document=2", "cs")
+    assert second.url.query == b"form=etsi&sealed=true"
+    assert [each.url.path for each in posts] == ["/v1/validations"] * 2, "sent again: nothing is kept, nothing doubled"
+
+
 def test_what_a_package_says() -> None:
     world = World(
         *[httpx.Response(200, json={"a": 1})] * 2, httpx.Response(200, json=[1]), httpx.Response(200, content=b"e")
