@@ -193,7 +193,7 @@ def _made_at_noon(answer: bytes, signer: str) -> bytes:
         "tbs_response_data": asn1_ocsp.ResponseData.load(signed),
         "signature_algorithm": {"algorithm": "sha256_ecdsa"},
         "signature": core.OctetBitString(sign_bytes(signer, signed)),
-        "certs": basic["certs"],
+        **({"certs": basic["certs"]} if basic["certs"].native else {}),
     }
     fresh = core.ParsableOctetString(asn1_ocsp.BasicOCSPResponse(whole).dump(force=True))
     content = {"response_type": "basic_ocsp_response", "response": fresh}
