@@ -121,6 +121,7 @@ def _satisfying(
         fact
         for fact in member.revocation
         if fact.reliable
+        and fact.issuer.sha256 != member.certificate.sha256
         and (fact.this_update < control or control == proofs.validation_time)
         and is_within(since(fact, proofs), control, proofs)
     ]

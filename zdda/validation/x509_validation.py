@@ -227,7 +227,7 @@ def _revocation(
         return None
     checks.check("revocation-data-present", True, checked=_name(certificate))
     if fact is not None and fact.status is CertificateStatus.GOOD:
-        weakness = _unsupported(path, fact, moment)
+        weakness = _unsupported(path, index, fact, moment)
         if weakness is not None:
             checks.check(
                 "revocation-data-acceptable",
@@ -288,19 +288,22 @@ def _revocation_issuer(
     )
 
 
-def _unsupported(path: PathResult, fact: RevocationFact, moment: datetime) -> SubIndication | None:
-    """Why the word of who issued the data does not count; None where it does: the anchor's; that of a responder that
-    was checked or needs no check (a doubt says otherwise); that of a CA of the path with a good status of its own, or
-    revoked only after it issued the data (its revocation is a failure of its own)."""
+def _unsupported(path: PathResult, index: int, fact: RevocationFact, moment: datetime) -> SubIndication | None:
+    """Why the word of who issued the data about member ``index`` does not count; None where it does: the anchor's; that
+    of a responder that was checked or needs no check (a doubt says otherwise); that of a CA of the path with a good
+    status of its own, or revoked only after it issued the data (its revocation is a failure of its own). Nobody speaks
+    for itself, or for who stands above it: that would turn in a circle."""
     for position, member in enumerate(path.members[:-1]):
         if member.certificate.sha256 != fact.issuer.sha256:
             continue
+        if position <= index:
+            return SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE
         own = member.decisive(moment)
         if own is None:
             return None if member.revocation_exempt else SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE
         if own.revoked_by(moment) and (own.revoked_at is None or own.revoked_at <= fact.this_update):
             return SubIndication.REVOKED_CA_NO_POE if position else SubIndication.REVOKED_NO_POE
-        return _unsupported(path, own, moment)
+        return _unsupported(path, position, own, moment)
     return None
 
 

@@ -165,6 +165,17 @@ def test_a_ca_revoked_before_it_issued_the_data_leaves_the_leaf_in_doubt() -> No
     assert words(facts, signed) == "TOTAL_PASSED"
 
 
+def test_a_ca_does_not_speak_for_itself() -> None:
+    """A CA that may answer for its own issuer would turn in a circle: its word for itself is none, and ends there."""
+    facts = Facts(NOW)
+    signer = facts.trust(certificate("signer"), [told(CA, NOW - HOUR)], [told(CA, NOW - HOUR, about="itself")])
+    assert words(facts, signature(signer, day(2021))) == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    facts.trust(signer, [told(signer, NOW - HOUR)], GOOD_CA)
+    assert words(facts, signature(signer, day(2021))) == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    found = validate_past_certificate(facts.path_of(signer), POLICY.signature, facts, NO_PROOFS)
+    assert found.control_time is None
+
+
 def test_proofs_of_other_objects_do_not_count() -> None:
     facts = Facts(NOW)
     signer = facts.trust(certificate("signer", end=day(2022)), [told(CA, day(2021, 12, 30))], GOOD_CA)
