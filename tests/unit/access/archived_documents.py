@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,11 +54,11 @@ def anchors() -> TrustAnchors:
     return TrustAnchors((world().root.der, *pki().anchors.certificates))
 
 
-def archive_in(folder: Path) -> SimulatedArchive:
+def archive_in(folder: Path, trusted: TrustAnchors | None = None, at: datetime = NOW) -> SimulatedArchive:
     examiner = LateExaminer()
     archive = make_archive(folder, examiner=examiner)
     spool = archive.archive.vault.spool
-    examiner.inner = WorkerExaminer(PoolHere(), spool, anchors(), fetched, FixedClock(NOW))  # type: ignore[arg-type]
+    examiner.inner = WorkerExaminer(PoolHere(), spool, trusted or anchors(), fetched, FixedClock(at))  # type: ignore[arg-type]
     return archive
 
 
