@@ -1,31 +1,15 @@
 """Certification paths (RFC 5280 clause 6) at an explicit moment, from what is given: nothing is fetched.
 
-Clause 6.1 (names, basic constraints, path length, key usage, policies, critical extensions) is done by
-pyhanko-certvalidator, of which nothing leaves this module. Its verdict is asked apart from validity periods
-and revocation, which are facts with times here: a caller after EN 319 102-1 needs each by itself.
+What clause 6.1 asks apart from validity periods and revocation is in ``path_constraints``; those two are facts with
+times here: a caller after EN 319 102-1 needs each by itself.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
-from threading import Lock
-from typing import Any
-
-from asn1crypto import x509 as asn1_x509
-from pyhanko_certvalidator.authority import CertTrustAnchor
-from pyhanko_certvalidator.context import ValidationContext
-from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import (
-    AcceptAllAlgorithms,
-    CertRevTrustPolicy,
-    RevocationCheckingPolicy,
-    RevocationCheckingRule,
-)
-from pyhanko_certvalidator.validate import async_validate_path
 
 from zdda.signatures.certificates import (
     NO_REV_AVAIL,
@@ -38,6 +22,7 @@ from zdda.signatures.certificates import (
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signed_structure import is_signed_by
 from zdda.trust.anchors import TrustAnchors
+from zdda.trust.path_constraints import constraint_failure
 from zdda.trust.revocation import RevocationData, RevocationFact, decisive_fact, revocation_facts
 
 MAXIMUM_LENGTH = 10
@@ -223,7 +208,7 @@ def _judge(
     members.append(PathCertificate(chain[-1], True, (), False))
     statuses: set[PathStatus] = set()
     messages: list[str] = []
-    failure = _constraint_failure(chain)
+    failure = constraint_failure(chain)
     if failure is not None:
         statuses.add(PathStatus.CONSTRAINTS)
         messages.append(failure)
@@ -262,64 +247,6 @@ def _judge(
         *revoked,
         tuple(dict.fromkeys(used)),
     )
-
-
-# --- RFC 5280 clause 6.1 through pyhanko-certvalidator
-
-_NO_REVOCATION = CertRevTrustPolicy(
-    RevocationCheckingPolicy(RevocationCheckingRule.NO_CHECK, RevocationCheckingRule.NO_CHECK)
-)
-# Wide enough that no validity period counts: they are judged above, as facts with times.
-_ANY_TIME = timedelta(days=365 * 400)
-_NEUTRAL = datetime(2025, 1, 1, tzinfo=UTC)
-_REMEMBERED = 4096
-_failures: OrderedDict[tuple[bytes, ...], str | None] = OrderedDict()
-_lock = Lock()
-
-
-def _constraint_failure(chain: tuple[Certificate, ...]) -> str | None:
-    """What clause 6.1 objects to, validity periods and revocation apart; remembered by the chain's digests."""
-    if len(chain) == 1:
-        return None
-    name = tuple(certificate.sha256 for certificate in chain)
-    with _lock:
-        if name in _failures:
-            _failures.move_to_end(name)
-            return _failures[name]
-    failure = _engine(chain)
-    with _lock:
-        _failures[name] = failure
-        if len(_failures) > _REMEMBERED:
-            _failures.popitem(last=False)
-    return failure
-
-
-def _engine(chain: tuple[Certificate, ...]) -> str | None:
-    try:
-        parsed = [asn1_x509.Certificate.load(certificate.der) for certificate in chain]
-        path = ValidationPath(CertTrustAnchor(parsed[-1]), interm=parsed[-2:0:-1], leaf=parsed[0])
-        context = ValidationContext(
-            trust_roots=[parsed[-1]],
-            moment=_NEUTRAL,
-            allow_fetching=False,
-            revinfo_policy=_NO_REVOCATION,
-            algorithm_usage_policy=AcceptAllAlgorithms(),
-            time_tolerance=_ANY_TIME,
-        )
-        _run(async_validate_path(context, path))
-    except Exception as error:  # noqa: BLE001 - of hostile certificates; whatever is raised, the path does not hold
-        return f"RFC 5280 clause 6.1: {type(error).__name__}"
-    return None
-
-
-def _run(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Drives a coroutine that never waits: there is nothing to fetch."""
-    try:
-        coroutine.send(None)
-    except StopIteration:
-        return
-    coroutine.close()
-    raise RuntimeError("path validation tried to wait")
 
 
 __all__ = [

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -13,7 +15,11 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import NameOID
 
 from tests.unit.validation.laboratory import CA_END, NOW, START, Member, certificate, key
+from zdda.signatures.certificates import Certificate, load_certificate
+from zdda.signatures.signature_value import SignatureAlgorithm
+from zdda.trust import path_constraints
 from zdda.trust.anchors import TrustAnchors
+from zdda.trust.path_constraints import _likeness, constraint_failure
 from zdda.trust.paths import PathStatus, RequiredRevocation, validate_path
 from zdda.trust.revocation import RevocationData
 
@@ -243,3 +249,76 @@ def test_a_look_alike_of_an_issuer_issues_nothing() -> None:
     leaf = named("leaf", middle, "chain leaf")
     assert status(ROOT, middle, leaf) is VALID
     assert status(ROOT, look_alike, leaf) is PathStatus.NO_PATH
+
+
+# --- what is remembered
+
+
+def loaded(*chain: Member) -> tuple[Certificate, ...]:
+    return tuple(load_certificate(member.der) for member in chain)
+
+
+def test_a_good_verdict_serves_the_next_signer_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    middle = named("kept ca", ROOT, "kept ca", ca=True)
+    one, two = (named(name, middle, name, [policies(ONE)]) for name in ("kept one", "kept two"))
+    odd = named("kept odd", middle, "kept odd", [policies(ONE), EXPLICIT])
+    assert constraint_failure(loaded(one, middle, ROOT)) is None
+    judged: list[object] = []
+    monkeypatch.setattr(path_constraints, "_engine", lambda chain: judged.append(chain))
+    assert constraint_failure(loaded(two, middle, ROOT)) is None
+    assert judged == []
+    constraint_failure(loaded(odd, middle, ROOT))
+    assert len(judged) == 1
+
+
+def test_a_bad_verdict_serves_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    middle = named("spoilt ca", ROOT, "spoilt ca", ca=True)
+    one, two = (named(name, middle, name) for name in ("spoilt one", "spoilt two"))
+    with monkeypatch.context() as patched:
+        patched.setattr(path_constraints, "_engine", lambda _: "this one is odd")
+        assert constraint_failure(loaded(one, middle, ROOT)) is not None
+    assert constraint_failure(loaded(two, middle, ROOT)) is None
+    assert constraint_failure(loaded(one, middle, ROOT)) is not None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"extensions": frozenset({"1.2.3.4"})},
+        {"critical_extensions": frozenset({"1.2.3.4"})},
+        {"is_ca": True},
+        {"path_length": 3},
+        {"key_usage": frozenset({"crl_sign"})},
+        {"issuer": b"another name"},
+        {"signature": SignatureAlgorithm("rsa", "md5")},
+        {"authority_key_identifier": b"another"},
+        {"public_key": "of another kind"},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_whatever_clause_6_1_looks_at_makes_a_difference(change: dict[str, Any]) -> None:
+    middle = named("alike ca", ROOT, "alike ca", ca=True)
+    leaf, *above = loaded(named("alike leaf", middle, "alike leaf"), middle, ROOT)
+    assert _likeness((leaf, *above)) == _likeness((leaf, *above)) is not None
+    assert _likeness((replace(leaf, **change), *above)) != _likeness((leaf, *above))
+    assert _likeness((leaf, above[1])) != _likeness((leaf, *above))
+
+
+def test_where_names_or_policies_count_each_certificate_is_judged() -> None:
+    for extra in (
+        (x509.NameConstraints(PERMITTED, None), True),
+        EXPLICIT,
+        (x509.InhibitAnyPolicy(0), True),
+    ):
+        middle = named("stateful ca", ROOT, "stateful ca", [extra], ca=True)
+        assert _likeness(loaded(named("stateful leaf", middle, "stateful leaf"), middle, ROOT)) is None
+
+
+def test_an_algorithm_that_differs_inside_is_judged_by_itself() -> None:
+    middle = named("inner ca", ROOT, "inner ca", ca=True)
+    leaf, *above = loaded(named("inner leaf", middle, "inner leaf"), middle, ROOT)
+    ecdsa_sha256, ecdsa_sha384 = bytes.fromhex("2a8648ce3d040302"), bytes.fromhex("2a8648ce3d040303")
+    altered = leaf.der.replace(ecdsa_sha256, ecdsa_sha384, 1)
+    assert altered != leaf.der
+    assert _likeness((leaf, *above)) is not None
+    assert _likeness((replace(leaf, der=altered), *above)) is None
