@@ -64,6 +64,7 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
                 pdf.findings.append(Finding("timestamp-dictionary-mistyped", Severity.WARNING, detail))
         else:
             signatures.append(_signature(pdf, dictionary, store.certificates))
+            gaps[signatures[-1].identifier] = dictionary.contents_span
     signatures = [replace(item, changes=pdf.changes_after(item.covered_until)) for item in signatures]
     signatures.sort(key=lambda item: item.covered_until)
     timestamps.sort(key=lambda item: item.covered_until)

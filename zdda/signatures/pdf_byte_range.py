@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from zdda.signatures.model import Finding, Severity
@@ -10,6 +11,8 @@ from zdda.signatures.pdf_reader import PdfDocument, SignatureDictionary
 from zdda.signatures.signature_value import new_digest
 
 _BLOCK = 1 << 20
+_LONGEST_GAP = 64 * 1024 * 1024
+_HEXADECIMAL = re.compile(rb"<[0-9A-Fa-f]*>")
 
 
 @dataclass(slots=True)
@@ -54,6 +57,10 @@ def signed_bytes(pdf: PdfDocument, dictionary: SignatureDictionary) -> tuple[Sig
         return None, [Finding("byte-range-overlapping", Severity.FATAL)], 0
     if first != 0 or first_length == 0 or second_length == 0:
         return None, [Finding("byte-range-incomplete", Severity.FATAL)], 0
+    if not _is_hexadecimal(pdf, gap, second):
+        # A reader of hexadecimal strings passes over comments, and a cross-reference table may point into them: a
+        # whole object, of which nobody signed a byte, has room there.
+        return None, [Finding("byte-range-gap-is-not-hexadecimal", Severity.FATAL)], 0
     findings: list[Finding] = []
     if dictionary.contents_span != (gap, second):
         # The bytes left out must be the value of this dictionary's /Contents, brackets included: anything more
@@ -62,6 +69,14 @@ def signed_bytes(pdf: PdfDocument, dictionary: SignatureDictionary) -> tuple[Sig
             return None, [Finding("byte-range-gap-is-not-contents", Severity.FATAL)], 0
         findings.append(Finding("signature-dictionary-replaced", Severity.FATAL))
     return SignedBytes(pdf, ((first, gap), (second, end)), {}), findings, end
+
+
+def _is_hexadecimal(pdf: PdfDocument, start: int, end: int) -> bool:
+    """Whether the bytes left out are one hexadecimal string and nothing else (ISO 32000-2 clause 7.3.4.3); white space
+    in it is not expected of anyone who reserves the place."""
+    if end - start > _LONGEST_GAP:
+        return False
+    return _HEXADECIMAL.fullmatch(pdf.read(start, end)) is not None
 
 
 def _same_contents(pdf: PdfDocument, dictionary: SignatureDictionary, start: int, end: int) -> bool:

@@ -22,8 +22,8 @@ def with_coverage(
 ) -> tuple[Timestamp, ...]:
     """The same document timestamps with ``covers`` filled.
 
-    ``gaps``: for each identifier, the span of the token itself, which the timestamp is not over. A value of a DSS
-    counts where its stream lies within the timestamped bytes; one whose place is not known does not.
+    ``gaps``: for each identifier, of signatures too, the span of its own value in the file, which a timestamp is not
+    over. What lies within the timestamped bytes counts; what lies in the gap, or nobody knows where, does not.
     """
     values = [*((value, value) for value in (*store.certificates, *store.crls)), *_answers(store.ocsps)]
     places = [
@@ -34,17 +34,25 @@ def with_coverage(
         end, gap = timestamp.covered_until, gaps.get(timestamp.identifier)
         covers: dict[bytes, None] = {}
         if end and gap is not None:
-            for digest, start, stop in places:
-                if stop <= gap[0] or gap[1] <= start < stop <= end:
+            for digest, *place in places:
+                if _lies_under(place, gap, end):
                     covers[digest] = None
             for signature in signatures:
-                if 0 < signature.covered_until < end:
+                if 0 < signature.covered_until < end and _lies_under(gaps.get(signature.identifier), gap, end):
                     covers.update(dict.fromkeys(digests_of_signature(signature)))
             for other in timestamps:
-                if 0 < other.covered_until < end:
+                if 0 < other.covered_until < end and _lies_under(gaps.get(other.identifier), gap, end):
                     covers.update(dict.fromkeys(digests_of_timestamp(other)))
         found.append(replace(timestamp, covers=tuple(covers)))
     return tuple(found)
+
+
+def _lies_under(place: Sequence[int] | None, gap: tuple[int, int], end: int) -> bool:
+    """Whether a place (start, end) is within the first ``end`` bytes and outside of the gap."""
+    if place is None:
+        return False
+    start, stop = place
+    return stop <= gap[0] or gap[1] <= start < stop <= end
 
 
 def _answers(values: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
