@@ -70,6 +70,9 @@ def cms_signature(
     except FormatError as error:
         findings.append(Finding("signed-attributes-unreadable", Severity.FATAL, str(error)))
         matchers, properties = (), SignedProperties()
+    if signer.unsigned_values(cms.COUNTER_SIGNATURE):
+        # EN 319 142-1 table 1: they have no place in a PDF; told, not judged.
+        findings.append(Finding("counter-signature-not-read", Severity.WARNING))
     if properties.algorithm_protection == "mismatch":
         value_intact = False  # RFC 6211: the algorithms were exchanged
     identifier = identifier_of(pdf, dictionary)
