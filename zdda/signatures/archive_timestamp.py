@@ -200,29 +200,35 @@ def archive_v2(
 
 
 @cms.reading("what a timestamp is over")
-def validation_data(token: TimestampToken, signer: cms.Signer, pieces: SignerPieces, references_only: bool) -> bool:
-    """TS 101 733 clauses 6.3.5 and 6.3.6: over the signature value and its timestamps, or without them; and over the
+def validation_data(
+    token: TimestampToken, signer: cms.Signer, pieces: SignerPieces, references_only: bool
+) -> frozenset[int] | None:
+    """The positions of the unsigned attributes that the timestamp is over; None where it is over none of what it may
+    be. TS 101 733 clauses 6.3.5 and 6.3.6: over the signature value and its timestamps, or without them; and over the
     references. Of each attribute type and values count, without the SEQUENCE around them (note 2)."""
+    attributes = list(zip(range(len(signer.unsigned)), pieces.unsigned, signer.unsigned, strict=True))
 
-    def parts(kind: str, first: bool) -> Iterator[list[bytes]]:
-        pairs = zip(pieces.unsigned, signer.unsigned, strict=True)
-        found = [(encoded, oid, values) for encoded, (oid, values) in pairs if oid == kind]
+    def parts(kind: str, first: bool) -> Iterator[tuple[list[bytes], frozenset[int]]]:
+        found = [(place, encoded, oid, values) for place, encoded, (oid, values) in attributes if oid == kind]
         found = found[:1] if first else found
-        yield [_contents(encoded) for encoded, _, _ in found]
-        yield [_identifier(oid) + tlv.encode(tlv.SET, b"".join(sorted(values))) for _, oid, values in found]
+        places = frozenset(place for place, *_ in found)
+        yield [_contents(encoded) for _, encoded, _, _ in found], places
+        yield [_identifier(oid) + tlv.encode(tlv.SET, b"".join(sorted(values))) for _, _, oid, values in found], places
 
-    def variants() -> Iterator[list[bytes]]:
-        for first in (False, True):
-            stamps = [[]] if references_only else list(parts(cms.SIGNATURE_TIMESTAMP, first))
-            for stamp in stamps:
-                for certificates in parts(cms.CERTIFICATE_REFERENCES, first):
-                    for revocations in parts(cms.REVOCATION_REFERENCES, first):
-                        value = [] if references_only else [signer.signature]
-                        yield [*value, *stamp, *certificates, *revocations]
-
+    variants: list[list[bytes]] = []
+    over: list[frozenset[int]] = []
+    for first in (False, True):
+        nothing: list[tuple[list[bytes], frozenset[int]]] = [([], frozenset())]
+        for stamp, stamps in nothing if references_only else parts(cms.SIGNATURE_TIMESTAMP, first):
+            for certificate, certificates in parts(cms.CERTIFICATE_REFERENCES, first):
+                for revocation, revocations in parts(cms.REVOCATION_REFERENCES, first):
+                    value = [] if references_only else [signer.signature]
+                    variants.append([*value, *stamp, *certificate, *revocation])
+                    over.append(stamps | certificates | revocations)
     if not any(oid in (cms.CERTIFICATE_REFERENCES, cms.REVOCATION_REFERENCES) for oid, _ in signer.unsigned):
-        return False
-    return _matching(token, variants()) is not None
+        return None
+    number = _matching(token, variants)
+    return None if number is None else over[number]
 
 
 # --- pieces and their encodings

@@ -45,6 +45,7 @@ def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> 
     found = list(_content_timestamps(signer, identifier, around.content))
     itself = (bytes.fromhex(identifier), *signed_revocation(signer))
     placed: dict[tuple[int, int], Timestamp] = {}
+    over: dict[tuple[int, int], frozenset[int]] = {}
     archive: list[tuple[int, int, bytes]] = []
     for position, (oid, values) in enumerate(signer.unsigned):
         for number, value in enumerate(values):
@@ -52,13 +53,14 @@ def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> 
                 raise FormatError(f"a signature has more than {MAXIMUM_TIMESTAMPS} timestamps")
             place = f"{identifier}/{position}/{number}".encode("ascii")
             if oid == cms.SIGNATURE_TIMESTAMP:
-                over = digest_of(signer.signature)
-                placed[position, number] = embedded_timestamp(value, TimestampType.SIGNATURE, over, place, itself)
+                value_digest = digest_of(signer.signature)
+                stamp = embedded_timestamp(value, TimestampType.SIGNATURE, value_digest, place, itself)
+                placed[position, number] = stamp
             elif oid in (cms.VALIDATION_DATA_TIMESTAMP, cms.REFERENCES_TIMESTAMP):
-                placed[position, number] = _validation_data(signer, around, oid, value, place)
+                placed[position, number], over[position, number] = _validation_data(signer, around, oid, value, place)
             elif oid in _ARCHIVE:
                 archive.append((position, number, value))
-    placed = {key: _with_older(item, placed, itself) for key, item in placed.items()}
+    placed = {key: _with_older(item, over.get(key), placed, itself) for key, item in placed.items()}
     found += [placed[key] for key in sorted(placed, key=lambda key: (placed[key].type != TimestampType.SIGNATURE, key))]
     found += _archive_timestamps(signer, identifier, around, placed, archive, found)
     return tuple(found)
@@ -73,24 +75,30 @@ def _content_timestamps(signer: cms.Signer, identifier: str, content: Content | 
                 yield embedded_timestamp(value, TimestampType.CONTENT, digest, place)
 
 
-def _validation_data(signer: cms.Signer, around: Surroundings, oid: str, value: bytes, place: bytes) -> Timestamp:
-    """The imprint is over several pieces: first read, then compared."""
+def _validation_data(
+    signer: cms.Signer, around: Surroundings, oid: str, value: bytes, place: bytes
+) -> tuple[Timestamp, frozenset[int]]:
+    """The imprint is over several pieces: first read, then compared. With it the positions of the unsigned attributes
+    that it is over."""
     references_only = oid == cms.REFERENCES_TIMESTAMP
     stamp = embedded_timestamp(value, _TYPES[oid], None, place)
     if stamp.token is None:
-        return stamp
+        return stamp, frozenset()
     try:
-        intact = validation_data(stamp.token, signer, around.signer(), references_only)
+        over = validation_data(stamp.token, signer, around.signer(), references_only)
     except FormatError:
-        intact = False
-    return replace(stamp, imprint_found=True, imprint_intact=intact)
+        over = None
+    return replace(stamp, imprint_found=True, imprint_intact=over is not None), over or frozenset()
 
 
-def _with_older(stamp: Timestamp, placed: dict[tuple[int, int], Timestamp], itself: tuple[bytes, ...]) -> Timestamp:
-    """A CAdES-C timestamp is over the signature value and the signature timestamps."""
-    if stamp.type is not TimestampType.VALIDATION_DATA:
+def _with_older(
+    stamp: Timestamp, over: frozenset[int] | None, placed: dict[tuple[int, int], Timestamp], itself: tuple[bytes, ...]
+) -> Timestamp:
+    """A CAdES-C timestamp is over the signature value and over signature timestamps: those in the attributes at the
+    positions ``over``, which its imprint was found to be of, and no others."""
+    if stamp.type is not TimestampType.VALIDATION_DATA or over is None:
         return stamp
-    older = (item for item in placed.values() if item.type is TimestampType.SIGNATURE)
+    older = (item for (position, _), item in placed.items() if position in over)
     return replace(stamp, covers=(*itself, *_unique(d for item in older for d in digests_of_timestamp(item))))
 
 

@@ -88,14 +88,15 @@ def test_what_is_no_token_is_told_and_is_no_timestamp() -> None:
 # --- validation data
 
 
+def inside(encoded: bytes) -> bytes:
+    _, start, end, _ = read(encoded)
+    return encoded[start:end]
+
+
 def test_timestamps_over_references() -> None:
     """TS 101 733 clauses 6.3.5 and 6.3.6, note 2: type and values, without the SEQUENCE around them."""
     certificates = attribute(cms.CERTIFICATE_REFERENCES, encode(0x30, b""))
     revocations = attribute(cms.REVOCATION_REFERENCES, encode(0x30, b""))
-
-    def inside(encoded: bytes) -> bytes:
-        _, start, end, _ = read(encoded)
-        return encoded[start:end]
 
     def unsigned(value: bytes, also: bytes = b"") -> list[bytes]:
         first = attribute(cms.SIGNATURE_TIMESTAMP, stamp(value))
@@ -122,6 +123,21 @@ def test_timestamps_over_references() -> None:
     wrong = only(build(lambda value: unsigned(value, b"!")))
     assert [item.imprint_intact for item in wrong.timestamps] == [True, False, False]
     assert judge(build(unsigned)).signatures[0]["format"] == "CAdES-X"
+
+
+@pytest.mark.parametrize("covered", [1, 2])
+def test_a_timestamp_over_the_first_of_two_covers_no_other(covered: int) -> None:
+    """A signature timestamp that was put in afterwards does not exist since the CAdES-C timestamp's time."""
+    certificates = attribute(cms.CERTIFICATE_REFERENCES, encode(0x30, b""))
+
+    def unsigned(value: bytes) -> list[bytes]:
+        stamps = [attribute(cms.SIGNATURE_TIMESTAMP, stamp(value, SIGNED + timedelta(hours=n))) for n in range(2)]
+        complete = stamp(value + b"".join(map(inside, stamps[:covered])) + inside(certificates), LATER)
+        return [*stamps, certificates, attribute(cms.VALIDATION_DATA_TIMESTAMP, complete)]
+
+    *stamps, complete = only(build(unsigned)).timestamps
+    assert complete.signature_valid
+    assert [bytes.fromhex(item.identifier) in complete.covers for item in stamps] == [True, covered == 2]
 
 
 # --- archive timestamps
