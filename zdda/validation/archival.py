@@ -16,7 +16,7 @@ from zdda.validation.acceptance import accept_signature, accept_timestamp
 from zdda.validation.basic import Basic, authority
 from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.evidence_at_hand import Evidence
-from zdda.validation.indications import Conclusion, Indication
+from zdda.validation.indications import Conclusion, Indication, SubIndication, failed
 from zdda.validation.past_signature import Target, may_be_cured, validate_past_signature
 from zdda.validation.proofs import name_of
 from zdda.validation.with_time import WithTime
@@ -69,6 +69,15 @@ def _improve(target: Target, then: Block, so_far: datetime, evidence: Evidence, 
     checks.note("best-signature-time", format_time(best), proof.source)
     current = target.current
     past = None
+    if _older_than_its_certificate(target, best):
+        checks.check(
+            "best-signature-time-after-issuance",
+            False,
+            otherwise=failed(SubIndication.NOT_YET_VALID),
+            checked=format_time(best),
+            against=format_time(target.signer.not_before) if target.signer is not None else "",
+        )
+        return Archival(checks.block(), best)
     if current.indication is Indication.PASSED:
         checks.note("archival-validation-not-needed", current.indication.value)
     elif not may_be_cured(target.current):
@@ -87,3 +96,12 @@ def _improve(target: Target, then: Block, so_far: datetime, evidence: Evidence, 
         checked=then.name,
     )
     return Archival(checks.block(), best, past)
+
+
+def _older_than_its_certificate(target: Target, best: datetime) -> bool:
+    """Clause 5.6.2.4 asks this of what has expired only; then a verdict would turn from open to failed by the mere
+    passing of time. What can be cured comes to the same after its cure, in the standard's order."""
+    open_or_passed = target.current.indication is Indication.PASSED or (
+        target.current.subindication is SubIndication.SIG_CONSTRAINTS_FAILURE
+    )
+    return open_or_passed and target.signer is not None and best < target.signer.not_before

@@ -185,6 +185,19 @@ def test_a_signature_older_than_its_certificate_fails_in_the_past_too() -> None:
     assert (found.indication.value, str(found.subindication)) == ("TOTAL_FAILED", "NOT_YET_VALID")
 
 
+@pytest.mark.parametrize("now", [day(2023), day(2030)])
+@pytest.mark.parametrize("claimed", [day(2021), day(2022, 6)])
+@pytest.mark.parametrize("type", [TimestampType.SIGNATURE, TimestampType.ARCHIVE])
+def test_a_signature_older_than_its_certificate_fails_at_any_time(
+    now: datetime, claimed: datetime, type: TimestampType
+) -> None:
+    facts = Facts(now)
+    known = [told(CA, day(2022, 12, 30)), told(CA, now - HOUR)]
+    signer = facts.trust(certificate("signer", start=day(2022), end=day(2024)), known, [told(ROOT, now - HOUR)])
+    tsa = facts.trust(certificate("tsa", kind="tsa"), [told(CA, now - HOUR)], [told(ROOT, now - HOUR)])
+    assert words(facts, signature(signer, claimed), stamp(tsa, day(2021), type=type)) == "NOT_YET_VALID"
+
+
 def test_a_weak_digest_is_cured_by_a_proof_from_before_its_end() -> None:
     facts = Facts(NOW)
     signer = certificate("signer", start=day(2008), end=day(2040))
