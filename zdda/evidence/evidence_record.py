@@ -163,6 +163,8 @@ def parse(record: bytes) -> EvidenceRecord:
             parsed[field].native  # noqa: B018
     except EvidenceMalformed:
         raise
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:
         raise EvidenceMalformed("the bytes are no evidence record") from error
     assert isinstance(parsed, EvidenceRecord)
@@ -361,6 +363,8 @@ def _imprint_algorithm(archive_timestamp: ArchiveTimeStamp) -> str:
     try:
         content = archive_timestamp["time_stamp"]["content"]["encap_content_info"]["content"].parsed
         return str(content["message_imprint"]["hash_algorithm"]["algorithm"].native)
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:
         raise EvidenceMalformed("an archive timestamp holds no timestamp token") from error
 

@@ -5,19 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from zdda.evidence.evidence_record import TokenCheck, TokenChecker, TokenStatus
+from zdda.fsck.algorithms_then import unreliable_algorithm
 from zdda.signatures.errors import FormatError
 from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathResult, PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_model import KEY_WAS_SAFE
 from zdda.trust.tsa_client import is_timestamping_certificate
 
 _CLOCKS_APART = timedelta(minutes=5)
 """What an authority's clock may be ahead of ours: as much as the client of the authority accepts."""
-
-_KEY_WAS_SAFE = frozenset({"affiliation_changed", "superseded", "cessation_of_operation"})
-"""RFC 3161 clause 4 (1): revoked for one of these, earlier tokens stay valid. ``unspecified`` counts too where it is
-stated, but reads like no reason at all, after which none is valid: the stricter reading is taken."""
 
 
 def token_checker(
@@ -48,6 +46,8 @@ def token_checker(
     def check(token_der: bytes, imprint: bytes, following: datetime | None) -> TokenCheck:
         try:
             token = parse_timestamp_token(token_der)
+        except MemoryError:
+            raise  # the machine is at fault, not the bytes
         except Exception as error:  # noqa: BLE001 - whatever a parser of hostile bytes raises, it is no token
             why = str(error) if isinstance(error, FormatError) else type(error).__name__
             return TokenCheck(TokenStatus.BROKEN, None, f"a timestamp token cannot be read: {why}")
@@ -98,13 +98,27 @@ def _trust(
     if _is_stale(made, token.gen_time):
         return TokenStatus.UNPROVEN, "the timestamp's revocation data had run out before it was made"
     kept = path_at(until)
-    if kept.status is PathStatus.EXPIRED:
+    weak = _unreliable(token, made, until)
+    if weak:
+        return TokenStatus.UNPROVEN, f"the timestamp rests on an algorithm that is not relied upon any more ({weak})"
+    if _ran_out(kept, until):
         return TokenStatus.UNPROVEN, "the timestamp's certificates expired, and no timestamp followed before"
     if kept.status is PathStatus.REVOKED and not _earlier_tokens_stay(kept, token):
         return TokenStatus.UNTRUSTED, "the timestamp's certificate was revoked, and no timestamp followed before"
     if kept.status not in (PathStatus.VALID, PathStatus.REVOKED):
         return TokenStatus.UNTRUSTED, f"the timestamp's certificate is not trusted: {kept.status}"
     return TokenStatus.TRUSTED, f"trusted from {token.gen_time.isoformat()} to {until.isoformat()}"
+
+
+def _ran_out(path: PathResult, moment: datetime) -> bool:
+    """Whether a certificate's validity has ended, whatever else is wrong: a revocation hides no expiry."""
+    return any(moment > member.certificate.not_after for member in path.members if not member.is_anchor)
+
+
+def _unreliable(token: TimestampToken, path: PathResult, moment: datetime) -> str | None:
+    """An algorithm of the token or of its path that the catalogue does not accept at a moment."""
+    own = (token.digest_algorithm, token.hash_algorithm)
+    return unreliable_algorithm(token.signature_algorithm, own, path, moment)
 
 
 def _is_stale(result: PathResult, gen_time: datetime) -> bool:
@@ -114,4 +128,4 @@ def _is_stale(result: PathResult, gen_time: datetime) -> bool:
 
 
 def _earlier_tokens_stay(result: PathResult, token: TimestampToken) -> bool:
-    return result.revoked_certificate == token.signer_certificate and result.revocation_reason in _KEY_WAS_SAFE
+    return result.revoked_certificate == token.signer_certificate and result.revocation_reason in KEY_WAS_SAFE

@@ -20,6 +20,7 @@ from zdda.evidence.evidence_record import (
 )
 from zdda.evidence.evidence_record import parse as parse_evidence
 from zdda.evidence.evidence_record import verify as verify_evidence
+from zdda.fsck.algorithms_then import unreliable_algorithm
 from zdda.fsck.custody import Check, CheckName, CustodyReport, CustodyStatus, Outcome, SealedVerdict, Sealer, status_of
 from zdda.fsck.evidence_tokens import token_checker
 from zdda.model.errors import IntegrityError, ZddaError
@@ -29,10 +30,12 @@ from zdda.packaging.errors import PackageError
 from zdda.packaging.fixity import check_manifest, check_mets, check_premis
 from zdda.packaging.zip_structure import DEFAULT_LIMITS, ContainerLimits
 from zdda.signatures.certificates import load_certificate
+from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathResult, PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_model import KEY_WAS_SAFE
 
 _CLOCKS_APART = timedelta(hours=24)
 _UNSAID_UPDATE = timedelta(hours=24)
@@ -244,6 +247,12 @@ class _Verification:
         elif proven is None:
             message = "the seal's certificate is trusted, but nothing proves the time of the seal"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-time-unproven")
+        elif weak := unreliable_algorithm(_algorithm_of(seal), (seal.digest_algorithm,), result, proven):
+            message = f"the seal rests on an algorithm that was not relied upon at the proven time ({weak})"
+            self._add(name, Outcome.NOT_PROVABLE, message, "seal-algorithm")
+        elif self._authority_was_robbed(seal.certificate, certificates, revocation):
+            message = "an authority over the seal was revoked: whoever has its key may have made the news of the seal"
+            self._add(name, Outcome.NOT_PROVABLE, message, "seal-authority-revoked")
         elif _is_stale(result, proven):
             message = "the revocation data had run out before the time that the evidence proves"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-revocation-stale")
@@ -251,6 +260,15 @@ class _Verification:
             by = _sealer(seal.certificate)
             message = f"sealed by {by.subject} (SHA-256 {by.sha256[:16]}…), trusted at {moment.isoformat()}"
             self._add(name, Outcome.PASSED, message)
+
+    def _authority_was_robbed(
+        self, certificate: bytes, certificates: tuple[bytes, ...], revocation: RevocationData
+    ) -> bool:
+        """Whether a CA of the seal's path is known by now to be revoked for a reason that does not say that its key was
+        safe: revocation data of any date could have been made with it, and the evidence's first token covers none."""
+        now = validate_path(certificate, certificates, self._anchors, self._at, revocation, latest_revocation=self._at)
+        facts = (fact for member in now.members[1:] for fact in member.revocation)
+        return any(fact.revoked_by(self._at) and fact.reason not in KEY_WAS_SAFE for fact in facts)
 
     def _trust_data(self, aip: Aip, seal: SignedData) -> tuple[tuple[bytes, ...], RevocationData]:
         """Certificates and revocation data that package and evidence carry: material, never an anchor."""
@@ -295,6 +313,10 @@ def _is_stale(result: PathResult, proven: datetime) -> bool:
     """
     facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
     return any(fact is not None and (fact.next_update or fact.this_update + _UNSAID_UPDATE) < proven for fact in facts)
+
+
+def _algorithm_of(seal: SignedData) -> SignatureAlgorithm:
+    return SignatureAlgorithm(seal.signature_algorithm, seal.digest_algorithm)
 
 
 def _sealer(certificate: bytes) -> Sealer:

@@ -84,6 +84,8 @@ def _attributes(name: bytes) -> list[tuple[str, str]]:
                 found.append((_LABELS.get(kind, kind), shown(str(attribute["value"].native))))
                 if len(found) == _MOST_ATTRIBUTES:
                     return found
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception:  # noqa: BLE001 - names are hostile bytes, their parser raises whatever it likes
         return found
     return found

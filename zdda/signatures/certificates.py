@@ -83,6 +83,8 @@ def load_certificate(der: bytes) -> Certificate:
         return _load(der)
     except FormatError:
         raise
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:  # two parsers of hostile bytes raise whatever they like
         raise FormatError("a certificate cannot be read") from error
 
@@ -149,6 +151,8 @@ def same_name(one: bytes, other: bytes) -> bool:
         return True
     try:
         return _hashable_name(one) == _hashable_name(other)
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception:  # noqa: BLE001 - of hostile bytes; a name that cannot be read is equal to itself only
         return False
 

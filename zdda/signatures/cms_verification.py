@@ -62,6 +62,8 @@ def _encodings(attributes: bytes) -> Iterable[bytes]:
         ordered = tlv.encode(tlv.SET, b"".join(sorted(item.dump() for item in parsed)))
         yield ordered
         recoded = tlv.encode(tlv.SET, b"".join(sorted(item.dump(force=True) for item in parsed)))
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception:  # noqa: BLE001 - of hostile bytes; what cannot be encoded again is not what was signed
         return
     if recoded != ordered:

@@ -36,6 +36,8 @@ def qualified_statements(certificate: bytes) -> QualifiedStatements:
     try:
         extensions = asn1_x509.Certificate.load(certificate)["tbs_certificate"]["extensions"]
         values = {item["extn_id"].dotted: bytes(item["extn_value"]) for item in extensions or ()}
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception:  # noqa: BLE001 - a parser of hostile bytes raises whatever it likes
         return QualifiedStatements()
     stated = dict(_sequences(values.get(_STATEMENTS, b"")))

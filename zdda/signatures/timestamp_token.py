@@ -96,6 +96,8 @@ def _parse(der: bytes) -> TimestampToken:
         }
     except FormatError:
         raise
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:  # a parser of hostile bytes raises whatever it likes
         raise FormatError("a TSTInfo cannot be read") from error
     certificate, value_intact, reference = _verify(signed, signer)

@@ -20,7 +20,7 @@ from zdda.trust.revocation_model import (
     CertificateStatus,
     Doubt,
     RevocationFact,
-    decisive_fact,
+    doubts_of_signer,
     timing_doubts,
 )
 
@@ -173,11 +173,6 @@ def _checked(
     about = tuple(
         sorted(crl_facts(signer, issuer, lists, moment, limit), key=lambda fact: fact.this_update, reverse=True)
     )
-    decisive = decisive_fact(about, moment)
-    doubt: tuple[Doubt, ...] = ()
-    if decisive is None:
-        doubt = (Doubt.RESPONDER_NOT_CHECKED,)
-    elif decisive.revoked_by(moment):
-        doubt = (Doubt.RESPONDER_REVOKED,)
+    doubt = doubts_of_signer(about, moment)
     for fact in facts:
         yield replace(fact, doubts=fact.doubts + doubt, responder_facts=about)

@@ -102,6 +102,8 @@ def _read(der: bytes) -> Crl | str:
             split_signed(der).algorithm,
             entries,
         )
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
         return type(error).__name__
 

@@ -20,7 +20,7 @@ from zdda.trust.revocation_model import (
     CertificateStatus,
     Doubt,
     RevocationFact,
-    decisive_fact,
+    doubts_of_signer,
     generalized_time,
     timing_doubts,
 )
@@ -103,6 +103,8 @@ def _read(der: bytes) -> _Ocsp | str:
             tuple(_single(item) for _, item in zip(range(1000), data["responses"], strict=False)),
             split_signed(basic).algorithm,
         )
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:  # noqa: BLE001 - parsers of hostile bytes raise whatever they like; unread is unknown
         return type(error).__name__
 
@@ -196,11 +198,7 @@ def ocsp_facts(
     if responder.der != issuer.der and OCSP_NO_CHECK not in responder.extensions:
         # RFC 6960 clause 4.2.2.2.1: a delegated responder without id-pkix-ocsp-nocheck is checked itself.
         responder_facts = about_responder(responder, authority)
-        fact = decisive_fact(responder_facts, moment)
-        if fact is None:
-            responder_doubts.append(Doubt.RESPONDER_NOT_CHECKED)
-        elif fact.revoked_by(moment):
-            responder_doubts.append(Doubt.RESPONDER_REVOKED)
+        responder_doubts.extend(doubts_of_signer(responder_facts, moment))
     for single in singles:
         fact = _single_fact(single, answer, certificate, responder, limit)
         yield replace(fact, doubts=fact.doubts + tuple(responder_doubts), responder_facts=responder_facts)

@@ -123,6 +123,8 @@ def _engine(chain: tuple[Certificate, ...]) -> str | None:
             time_tolerance=_ANY_TIME,
         )
         _run(async_validate_path(context, path))
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception as error:  # noqa: BLE001 - of hostile certificates; whatever is raised, the path does not hold
         return f"RFC 5280 clause 6.1: {type(error).__name__}"
     return None

@@ -11,6 +11,9 @@ from zdda.signatures.certificates import Certificate
 from zdda.signatures.signature_value import SignatureAlgorithm
 
 CLOCK_SKEW = timedelta(minutes=5)
+KEY_WAS_SAFE = frozenset({"affiliation_changed", "superseded", "cessation_of_operation"})
+"""RFC 3161 clause 4 (1): revoked for one of these, what was signed before stays good. ``unspecified`` counts too where
+it is stated, but reads like no reason at all, after which nothing does: the stricter reading is taken."""
 MAXIMUM_LENGTH = 128 * 1024 * 1024
 
 
@@ -104,6 +107,22 @@ def generalized_time(value: bytes) -> datetime | None:
         return datetime.strptime(value[2:].decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def doubts_of_signer(facts: Sequence[RevocationFact], moment: datetime) -> tuple[Doubt, ...]:
+    """What is to be doubted of revocation data whose signer stands in for the CA, given all that is known of it.
+
+    Revoked for a reason that does not say that its key was safe, it is not believed whatever the dates: who has the
+    key dates an answer as far back as it has to be.
+    """
+    for fact in facts:
+        known = fact.status is CertificateStatus.REVOKED and Doubt.ISSUED_LATER not in fact.doubts
+        if known and fact.reason not in (*KEY_WAS_SAFE, "certificate_hold"):
+            return (Doubt.RESPONDER_REVOKED,)
+    decisive = decisive_fact(facts, moment)
+    if decisive is None:
+        return (Doubt.RESPONDER_NOT_CHECKED,)
+    return (Doubt.RESPONDER_REVOKED,) if decisive.revoked_by(moment) else ()
 
 
 def decisive_fact(facts: Sequence[RevocationFact], moment: datetime) -> RevocationFact | None:

@@ -38,6 +38,8 @@ def _read(datum: ValidationDatum) -> dict[str, Any]:
     read = {"certificate": _certificate, "crl": _crl, "ocsp": _ocsp, "timestamp": _timestamp}[datum.role]
     try:
         return {**_NOTHING, **read(datum.data)}
+    except MemoryError:
+        raise  # the machine is at fault, not the bytes
     except Exception:  # noqa: BLE001 - of hostile bytes; what it is stays unsaid, what it is worth is said elsewhere
         return _NOTHING
 
