@@ -297,5 +297,9 @@ def _authorised(responder: Certificate, authority: Certificate) -> bool:
 def _is_named(answer: _Ocsp, candidate: Certificate) -> bool:
     if answer.responder_name is not None:
         return same_name(answer.responder_name, candidate.subject)
-    digest = hashlib.sha1(_key_bits(candidate.public_key_info), usedforsecurity=False).digest()
+    try:
+        key = _key_bits(candidate.public_key_info)
+    except FormatError:
+        return False  # a certificate that came with the answer: its key is no key
+    digest = hashlib.sha1(key, usedforsecurity=False).digest()
     return answer.responder_key_hash == digest

@@ -210,3 +210,11 @@ def test_rubbish_says_nothing() -> None:
     refused = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
     for der in (b"", b"\x30", good[:-1], refused.public_bytes(Encoding.DER), b"\x30\x80" + good):
         assert facts(der) == ()
+
+
+def test_no_change_of_any_byte_of_an_answer_raises() -> None:
+    """The certificates that come along are as hostile as the rest: a key that is no key names nobody."""
+    whole = ocsp_answer(LEAF, ROOT, RESPONDER)
+    for place in range(len(whole)):
+        for value in (0x00, 0x7F, whole[place] ^ 1):
+            facts(whole[:place] + bytes((value,)) + whole[place + 1 :])
