@@ -37,8 +37,8 @@ def token_checker(
     4. *As long as it had to be good*: clause 5.3 wants each archive timestamp "valid relative to the time of the
        following" one, and the last "valid at the time the verification is performed". Where no follower came
        before the certificates ran out, whoever got hold of the key since might have dated the token back, and no
-       authority tells any more: UNPROVEN. Revoked until then, UNTRUSTED, unless for a reason that leaves earlier
-       tokens valid (RFC 3161 clause 4).
+       authority tells any more: UNPROVEN, and so where an algorithm was given up before. Revoked until then,
+       UNTRUSTED, unless for a reason that leaves earlier tokens valid (RFC 3161 clause 4).
 
     What no offline check can know is a revocation after the data at hand; ``revocation`` takes newer data.
     """
