@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import unicodedata
 from dataclasses import dataclass
-from functools import lru_cache
 
 from asn1crypto import x509 as asn1_x509
 
+from zdda.model.byte_cache import remembered
 from zdda.signatures.certificates import load_certificate
 from zdda.signatures.errors import FormatError
 
@@ -49,7 +49,7 @@ class CertificateNames:
     pseudonym: bool
 
 
-@lru_cache(maxsize=4096)
+@remembered(16 * 1024 * 1024)
 def names_of(der: bytes) -> CertificateNames | None:
     """The names in a certificate (DER); None where it cannot be read. Control and direction characters become
     U+FFFD: a name must not rewrite the text around it."""

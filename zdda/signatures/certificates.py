@@ -10,7 +10,6 @@ import hashlib
 import warnings
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from asn1crypto import x509 as asn1_x509
@@ -20,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.utils import CryptographyDeprecationWarning
 
+from zdda.model.byte_cache import remembered
 from zdda.signatures.der import children, read
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm
@@ -74,7 +74,7 @@ class Certificate:
         return self.issuer == self.subject
 
 
-@lru_cache(maxsize=4096)
+@remembered(64 * 1024 * 1024)
 def load_certificate(der: bytes) -> Certificate:
     """Raises ``FormatError`` where the bytes are no certificate."""
     if len(der) > MAXIMUM_LENGTH:
@@ -140,7 +140,7 @@ def _key_size(public_key: Any) -> int | None:
     return None
 
 
-@lru_cache(maxsize=8192)
+@remembered(8 * 1024 * 1024, times=3)
 def _hashable_name(name: bytes) -> str:
     return str(asn1_x509.Name.load(name).hashable)
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 from asn1crypto import core
 from asn1crypto import x509 as asn1_x509
 
+from zdda.model.byte_cache import remembered
 from zdda.signatures import der as tlv
 from zdda.signatures.errors import FormatError
 
@@ -30,7 +30,7 @@ class QualifiedStatements:
     policies: frozenset[str] = frozenset()
 
 
-@lru_cache(maxsize=4096)
+@remembered(16 * 1024 * 1024, times=2)
 def qualified_statements(certificate: bytes) -> QualifiedStatements:
     """Of a DER certificate; an unreadable one states nothing."""
     try:

@@ -6,10 +6,10 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 
 from asn1crypto import tsp
 
+from zdda.model.byte_cache import remembered
 from zdda.signatures import cms
 from zdda.signatures.certificates import Certificate
 from zdda.signatures.cms_verification import candidates, verify_signer
@@ -73,7 +73,7 @@ def parse_timestamp_token(der: bytes) -> TimestampToken:
     return _parse(der)
 
 
-@lru_cache(maxsize=1024)
+@remembered(64 * 1024 * 1024)
 def _parse(der: bytes) -> TimestampToken:
     signed = cms.parse_signed_data(der)
     if signed.content_type != TST_INFO or signed.content is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from cryptography import x509
 
+from zdda.model.byte_cache import remembered
 from zdda.signatures.certificates import Certificate, same_name
 
 _DISTRIBUTION_POINTS = "2.5.29.31"
@@ -99,7 +99,7 @@ def _name(der: bytes) -> x509.Name | None:
         return None
 
 
-@lru_cache(maxsize=1024)
+@remembered(16 * 1024 * 1024)
 def _points_of(der: bytes) -> tuple[x509.DistributionPoint, ...]:
     try:
         extensions = x509.load_der_x509_certificate(der).extensions

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from functools import lru_cache, partial
+from functools import partial
 
 import httpx
 from cryptography import x509
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
+from zdda.model.byte_cache import ByteCache
 from zdda.model.clock import Clock
 from zdda.signatures.certificates import load_certificate
 from zdda.signatures.errors import FormatError
@@ -67,10 +68,13 @@ class RevocationClient:
         return missing_issuers(certificates[:MAXIMUM_CERTIFICATES], ask) if self._fetcher.may_ask else ()
 
 
-@lru_cache(maxsize=64)
+_asked: ByteCache[tuple[bytes, ...], tuple[tuple[str, str, bytes], ...]] = ByteCache(16 * 1024 * 1024)
+
+
 def _questions(certificates: tuple[bytes, ...]) -> tuple[tuple[str, str, bytes], ...]:
     """(kind, address, body) of everything worth asking: for each certificate OCSP, and its CRLs."""
-    return tuple(_each_question(certificates))
+    weight = 2 * sum(map(len, certificates)) + 4096
+    return _asked.get(certificates, lambda: tuple(_each_question(certificates)), lambda _: weight)
 
 
 def _each_question(certificates: Sequence[bytes]) -> Iterator[tuple[str, str, bytes]]:
