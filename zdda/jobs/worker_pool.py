@@ -21,6 +21,8 @@ from zdda.model.errors import Unavailable, ZddaError
 _MIB = 1024 * 1024
 _ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
 """All that a worker knows of its surroundings: no passwords, no addresses."""
+_SPENT = frozenset({"MemoryError", "OSError"})
+"""Internal errors after which a worker may have no memory or no descriptors left: another takes its place."""
 
 
 class WorkerFailed(ZddaError):
@@ -75,7 +77,7 @@ class WorkerPool:
             keep = False
             try:
                 answer = worker.call(function, arguments)
-                keep = worker.calls < self._limits.calls and answer.get("internal") != "MemoryError"
+                keep = worker.calls < self._limits.calls and answer.get("internal") not in _SPENT
             finally:
                 if keep and not self._closed:
                     with self._lock:

@@ -58,7 +58,7 @@ def test_a_worker_serves_many_calls_and_is_replaced_in_time() -> None:
         ("not_json", (), "crashed"),
         ("forge", (), "crashed"),
         ("fail", (), "internal"),
-        ("open_many", (), "crashed"),
+        ("open_many", (), "internal"),
         ("no_such_function", (), "internal"),
     ],
 )
@@ -223,3 +223,10 @@ def _kill_and_wait(process: int) -> None:
     os.kill(process, 9)
     select.select([descriptor], [], [], 20)
     os.close(descriptor)
+
+
+def test_a_worker_without_descriptors_is_replaced(pool: WorkerPool) -> None:
+    before = pool.call(f"{NAME}:process")
+    with pytest.raises(WorkerFailed):
+        pool.call(f"{NAME}:open_many")
+    assert pool.call(f"{NAME}:process") != before
