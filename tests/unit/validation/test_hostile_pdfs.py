@@ -48,9 +48,9 @@ def signed(byte_range: Callable[[list[int]], list[int]] = lambda given: given) -
         (lambda n: [0, 0, n[2], n[3]], "byte-range-incomplete"),
         (lambda n: [9, n[1] - 9, n[2], n[3]], "byte-range-incomplete"),
         (lambda n: [n[0], n[1], n[2], 0], "byte-range-incomplete"),
-        (lambda n: [n[0], n[1] - 4, n[2], n[3]], "byte-range-gap-is-not-contents"),
-        (lambda n: [n[0], n[1], n[2] + 4, n[3] - 4], "byte-range-gap-is-not-contents"),
-        (lambda n: [0, 20, 40, n[3]], "byte-range-gap-is-not-contents"),
+        (lambda n: [n[0], n[1] - 4, n[2], n[3]], "byte-range-gap-is-not-hexadecimal"),
+        (lambda n: [n[0], n[1], n[2] + 4, n[3] - 4], "byte-range-gap-is-not-hexadecimal"),
+        (lambda n: [0, 20, 40, n[3]], "byte-range-gap-is-not-hexadecimal"),
     ],
 )
 def test_a_byte_range_that_is_not_the_whole_but_contents_is_a_format_failure(
