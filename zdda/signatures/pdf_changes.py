@@ -1,15 +1,15 @@
 """What changed in a PDF after a revision was signed (ISO 32000-2 clauses 7.5.6 and 12.8.2.2).
 
-Only objects that a later revision writes again are looked at, each against what the signed revision holds, by the
-part it plays: a page may gain annotations, a form may be filled in and signed, the document security store may grow.
-Whatever else differs is content. New objects matter only through an old one that leads to them.
+The signed revision is read from the signed bytes alone; everything that its catalog leads to is held against the
+document as it is now, by the part it plays: a page may gain annotations, a form may be filled in and signed, the
+document security store may grow. Whatever else differs is content, and so is what plays another part as well. That
+something was not there when a reference to it was signed counts like any other value.
 
 No time is measured, so that the same bytes always get the same answer: work is bounded by the number of objects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from numbers import Number
 from typing import Any
 
@@ -17,186 +17,130 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures.model import Changes
+from zdda.signatures.pdf_entries import TooMuch, is_plain, keys_of, meant, members_of, number_of, resolved, written
+from zdda.signatures.pdf_revision import MAXIMUM_DEPTH, UNSEEN_CATALOG, SignedRevision, signed_reader
 
-MAXIMUM_OBJECTS = 50_000
-MAXIMUM_DEPTH = 40
 MAXIMUM_REVISIONS = 200
 _ORDER = (Changes.NOTHING, Changes.FORMS, Changes.CONTENT, Changes.NOT_DETERMINED)
-_UNSEEN_CATALOG = frozenset({"/DSS", "/Extensions", "/Metadata", "/Version"})
 _FORM_KEYS = frozenset({"/Fields", "/SigFlags", "/DR", "/DA", "/NeedAppearances", "/CO"})
 _WIDGET_KEYS = frozenset({"/V", "/AP", "/AS", "/M", "/F", "/MK", "/DA", "/Q", "/I", "/Lock", "/P", "/StructParent"})
-
-
-class _TooMuch(Exception):
-    """More objects than may be looked at."""
 
 
 def changes_after(reader: PdfFileReader, signed_until: int) -> Changes:
     """What the revisions after the one that ends at ``signed_until`` (bytes) change. Never raises for the document:
     what cannot be followed is NOT_DETERMINED."""
     try:
-        revisions = [reader.xrefs.get_xref_container_info(n) for n in range(reader.xrefs.total_revisions)]
-        signed = max(number for number, info in enumerate(revisions) if info.start_location < signed_until)
-        if len(revisions) > MAXIMUM_REVISIONS or any(
-            info.start_location < signed_until for info in revisions[signed + 1 :]
-        ):
+        if reader.xrefs.total_revisions > MAXIMUM_REVISIONS:
             return Changes.NOT_DETERMINED
-        if any(info.end_location > signed_until for info in revisions[: signed + 1]) or not _ends(reader, signed_until):
-            return Changes.NOT_DETERMINED  # the signature does not cover a whole revision
-        return _Comparison(reader, signed).result()
-    except (_TooMuch, RecursionError):
+        signed = signed_reader(reader, signed_until)
+        if signed is None:  # the signature does not cover a whole revision
+            return Changes.NOT_DETERMINED
+        return _Comparison(signed, reader, signed_until).result()
+    except (TooMuch, RecursionError):
         return Changes.NOT_DETERMINED
     except Exception:  # noqa: BLE001 - of hostile bytes; no verdict hangs on this answer
         return Changes.NOT_DETERMINED
 
 
-def _ends(reader: PdfFileReader, until: int) -> bool:
-    """Whether a revision ends there (ISO 32000-2 clause 7.5.5)."""
-    reader.stream.seek(max(0, until - 64))
-    return bool(reader.stream.read(min(64, until)).rstrip(b"\x00\t\n\x0c\r ").endswith(b"%%EOF"))
-
-
 class _Comparison:
     """One signed revision against the document as it is now."""
 
-    def __init__(self, reader: PdfFileReader, signed: int) -> None:
-        self._reader, self._signed = reader, signed
-        self._old, self._new = reader.get_historical_resolver(signed), reader
+    def __init__(self, signed: PdfFileReader, now: PdfFileReader, until: int) -> None:
+        self._old, self._new = signed, now
+        self._revision = SignedRevision(signed, until)
+        self._spend = self._revision.spend
         self._worst = Changes.NOTHING
-        self._left = MAXIMUM_OBJECTS
         self._excused: set[int] = set()
-        self._unseen: set[int] = set()
+        self._drawn: set[int] = set()
         self._alike: set[tuple[int, int]] = set()
-        self._rewritten = self._written_again()
+        self._named: dict[int, set[int]] = {}
+        self._freed: set[int] = set()
+        self._read_later_tables()
 
     def result(self) -> Changes:
         self._compare_trailers()
-        self._compare_catalogs(self._old.root, self._new.root)
-        unseen = self._unseen & self._rewritten.keys() - self._excused
-        if unseen:
-            self._excused |= unseen - self._led_to()
-        for number in sorted(self._rewritten.keys() - self._excused):
-            self._spend()
-            was, now = self._at(self._old, number), self._at(self._new, number)
-            if was is not None and not self._same(was, now):
+        self._compare_catalogs(self._revision.root, self._new.root)
+        seen = self._revision.seen
+        for each in self._revision.found:
+            if (each in seen or each not in self._excused) and not self._stayed(each):
                 self._found(Changes.CONTENT)
         return self._worst
 
-    def _written_again(self) -> dict[int, set[int]]:
-        """Object numbers that a later revision writes or frees, with the generations it names; but not the
-        cross-reference streams that the revision itself brought."""
-        found: dict[int, set[int]] = {0: {0}}
-        xrefs = self._reader.xrefs
-        for revision in range(self._signed + 1, xrefs.total_revisions):
-            named = {(reference.idnum, reference.generation) for reference in xrefs.explicit_refs_in_revision(revision)}
-            named |= {
-                (number, max(0, following - 1)) for number, following in xrefs.get_xref_data(revision).freed.items()
-            }
-            stream = xrefs.get_xref_container_info(revision).stream_ref
-            self._spend(len(named))
-            for number, generation in named - ({(stream.idnum, stream.generation)} if stream is not None else set()):
-                found.setdefault(number, {0}).add(generation)
-        del found[0]
-        return found
+    def _read_later_tables(self) -> None:
+        """The generations under which tables that are not the signed revision's name or free an object."""
+        own = self._old.xrefs
+        known = {own.get_xref_container_info(index).start_location for index in range(own.total_revisions)}
+        xrefs = self._new.xrefs
+        for index in range(xrefs.total_revisions):
+            if xrefs.get_xref_container_info(index).start_location in known:
+                continue
+            data = xrefs.get_xref_data(index)
+            for part in (data, data.hybrid.xref_data) if data.hybrid is not None else (data,):
+                self._spend(len(part.explicit_refs_in_revision))
+                for each, generation in part.explicit_refs_in_revision:
+                    self._named.setdefault(each, set()).add(max(0, generation))
+                self._freed |= part.freed.keys()
+
+    def _stayed(self, each: int) -> bool:
+        """Whether the document has under a number what the signed revision has, which may be nothing, in every
+        generation that one of them knows of."""
+        places = self._revision.found[each]
+        return all(self._stayed_in(each, generation) for generation in self._named.get(each, set()) | places.keys())
+
+    def _stayed_in(self, each: int, generation: int) -> bool:
+        reference = generic.Reference(each, generation, pdf=self._old)
+        before, now = self._old.xrefs[reference], self._new.xrefs[reference]
+        if before == now and each not in self._freed:
+            return True  # the same bytes; an object stream that holds them is compared by itself
+        self._spend()
+        was = self._old.get_object(reference)
+        after = self._new.get_object(generic.Reference(each, generation, pdf=self._new))
+        if before == now:
+            after = generic.NullObject()  # freed, whatever the generation says
+        return self._same(was, after)
 
     def _found(self, change: Changes) -> None:
         self._worst = max(self._worst, change, key=_ORDER.index)
-
-    def _spend(self, count: int = 1) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise _TooMuch
-
-    def _at(self, where: Any, number: int) -> Any:
-        """The object of a number as a revision has it; None where it has none."""
-        revision = self._signed if where is self._old else self._reader.xrefs.total_revisions - 1
-        for generation in sorted(self._rewritten.get(number, {0}), reverse=True):
-            reference = generic.Reference(number, generation, pdf=self._reader)
-            if self._reader.xrefs.get_historical_ref(reference, revision) is not None:
-                value = where.get_object(generic.Reference(number, generation, pdf=where))
-                return None if isinstance(value, generic.NullObject) else value
-        return None
 
     # --- parts that may change
 
     def _compare_trailers(self) -> None:
         """Encryption stays; the information dictionary is shown by no page; the catalogs are compared by themselves."""
-        old, new = self._old.trailer_view, self._new.trailer.flatten()
-        if not self._same(_raw(old, "/Encrypt"), _raw(new, "/Encrypt")):
+        if not self._same(self._old.encrypt_dict, self._new.encrypt_dict):
             self._found(Changes.CONTENT)
-        for trailer in (old, new):
-            self._pass_over(_raw(trailer, "/Info"))
-            self._excuse(_raw(trailer, "/Root"))
+        self._excused.add(self._revision.catalog)
 
     def _compare_catalogs(self, old: Any, new: Any) -> None:
-        for key in _keys(old, new):
-            if key in _UNSEEN_CATALOG:
-                self._pass_over(_raw(old, key))
-            elif key == "/AcroForm":
+        for key in keys_of(old, new):
+            if key == "/AcroForm":
                 self._compare_forms(old, new)
-            elif not self._same(_raw(old, key), _raw(new, key)):
+            elif key not in UNSEEN_CATALOG and not self._same(written(old, key), written(new, key)):
                 self._found(Changes.CONTENT)
         for was, now in self._pages(old, new):
             self._compare_pages(was, now)
 
-    def _pass_over(self, raw: Any) -> None:
-        """What nobody is shown: the document security store, metadata, the information dictionary."""
-        self._unseen |= self._reach([raw])
-
-    def _led_to(self) -> set[int]:
-        """What the signed catalog leads to by all its other ways: a page's content that someone has hung into the
-        document security store as well is seen all the same."""
-        catalog = self._old.root
-        return self._reach([catalog.raw_get(key) for key in catalog if key not in _UNSEEN_CATALOG])
-
-    def _reach(self, raws: list[Any]) -> set[int]:
-        """The numbers of all objects that these lead to."""
-        found: set[int] = set()
-        stack = list(raws)
+    def _pages(self, old: Any, new: Any) -> list[tuple[Any, Any]]:
+        """The pages of the signed revision, each with what it is now: same tree, same order. The tree of the signed
+        revision is known to be no circle."""
+        pairs: list[tuple[Any, Any]] = []
+        stack = [(meant(old, "/Pages"), meant(new, "/Pages"))]
         while stack:
-            raw = stack.pop()
-            number = _number(raw)
-            if number is not None:
-                if number in found:
-                    continue
-                found.add(number)
-                self._spend()
-                raw = _resolved(raw)
-            if isinstance(raw, generic.DictionaryObject):
-                stack += [raw.raw_get(key) for key in raw]
-            elif isinstance(raw, generic.ArrayObject):
-                stack += [raw.raw_get(index) for index in range(len(raw))]
-        return found
-
-    def _pages(self, old: Any, new: Any) -> Iterator[tuple[Any, Any]]:
-        """The pages of the signed revision, each with what it is now: same tree, same order."""
-        stack = [(old["/Pages"], new["/Pages"], 0)]
-        seen: set[int] = set()
-        while stack:
-            was, now, depth = stack.pop()
-            if depth > MAXIMUM_DEPTH:
-                raise _TooMuch
-            if _value(was, "/Type") == "/Page" or "/Kids" not in was:
-                yield was, now
+            was, now = stack.pop()
+            kids = None if written(was, "/Type") == "/Page" else meant(was, "/Kids")
+            if kids is None:
+                pairs.append((was, now))
                 continue
-            kids, kids_now = _value(was, "/Kids"), _value(now, "/Kids")
+            kids_now = meant(now, "/Kids")
             if not self._same(kids, kids_now):
                 self._found(Changes.CONTENT)
                 continue
-            for index in range(len(kids)):
-                number = _number(kids.raw_get(index))
-                if number is None or number in seen:
-                    raise _TooMuch
-                seen.add(number)
-                self._spend()
-                stack.append((kids[index], kids_now[index], depth + 1))
+            stack += [(resolved(kids.raw_get(i)), resolved(kids_now.raw_get(i))) for i in range(len(kids))]
+        return pairs
 
     def _compare_pages(self, was: Any, now: Any) -> None:
-        for key in _keys(was, now):
-            if key != "/Annots":
-                if not self._same(_raw(was, key), _raw(now, key)):
-                    self._found(Changes.CONTENT)
-                continue
+        for key in keys_of(was, now):
+            if key != "/Annots" and not self._same(written(was, key), written(now, key)):
+                self._found(Changes.CONTENT)
         self._excuse_page(was)
         self._compare_annotations(was, now)
 
@@ -207,49 +151,49 @@ class _Comparison:
             self._excused.add(reference.idnum)
 
     def _compare_annotations(self, was: Any, now: Any) -> None:
-        self._excuse(_raw(was, "/Annots"))
-        old, new = _members(was, "/Annots"), _members(now, "/Annots")
-        before = {_number(raw) for raw, _ in old} - {None}
-        after = {_number(raw) for raw, _ in new} - {None}
+        self._excuse(written(was, "/Annots"))
+        old, new = members_of(was, "/Annots"), members_of(now, "/Annots")
+        before = {number_of(raw) for raw, _ in old} - {None}
+        after = {number_of(raw) for raw, _ in new} - {None}
         if before - after:
             self._found(Changes.FORMS)
-        held = {_number(raw): value for raw, value in new}
+        held = {number_of(raw): value for raw, value in new}
         for raw, value in old:
             self._spend()
-            number = _number(raw)
+            number = number_of(raw)
             if number is None or number in held:
                 self._compare_widgets(raw, value, held.get(number))
-        inline = [value for raw, value in old if _number(raw) is None]
-        inline_now = [value for raw, value in new if _number(raw) is None]
+        inline = [value for raw, value in old if number_of(raw) is None]
+        inline_now = [value for raw, value in new if number_of(raw) is None]
         if not self._same(generic.ArrayObject(inline), generic.ArrayObject(inline_now)):
             self._found(Changes.FORMS)
         for raw, value in new:
-            if _number(raw) not in before and _number(raw) is not None and not _is_invisible_timestamp(value):
+            if number_of(raw) not in before and number_of(raw) is not None and not _is_invisible_timestamp(value):
                 self._found(Changes.FORMS)
 
     def _compare_forms(self, old: Any, new: Any) -> None:
-        was, now = _value(old, "/AcroForm"), _value(new, "/AcroForm")
-        self._excuse(_raw(old, "/AcroForm"))
+        was, now = meant(old, "/AcroForm"), meant(new, "/AcroForm")
+        self._excuse(written(old, "/AcroForm"))
         if was is None:
             was = generic.DictionaryObject()
-        if not isinstance(now, generic.DictionaryObject):
+        if not (is_plain(was) and is_plain(now)):
             self._found(Changes.CONTENT)
             return
-        for key in _keys(was, now) - {"/Fields"}:
-            if not self._same(_raw(was, key), _raw(now, key)) and key != "/SigFlags":
+        for key in keys_of(was, now) - {"/Fields"}:
+            if not self._same(written(was, key), written(now, key)) and key != "/SigFlags":
                 self._found(Changes.FORMS if key in _FORM_KEYS else Changes.CONTENT)
         self._compare_fields(was, now, "/Fields", MAXIMUM_DEPTH)
 
     def _compare_fields(self, was: Any, now: Any, key: str, depth: int) -> None:
         if depth == 0:
-            raise _TooMuch
-        self._excuse(_raw(was, key))
-        old, new = _members(was, key), _members(now, key)
-        held = {_number(raw): value for raw, value in new}
-        before = {_number(raw) for raw, _ in old}
+            raise TooMuch
+        self._excuse(written(was, key))
+        old, new = members_of(was, key), members_of(now, key)
+        held = {number_of(raw): value for raw, value in new}
+        before = {number_of(raw) for raw, _ in old}
         for raw, value in old:
             self._spend()
-            number = _number(raw)
+            number = number_of(raw)
             if number not in held:
                 self._found(Changes.CONTENT)
                 continue
@@ -257,7 +201,7 @@ class _Comparison:
             if isinstance(value, generic.DictionaryObject) and "/Kids" in value:
                 self._compare_fields(value, held[number], "/Kids", depth - 1)
         for raw, value in new:
-            if _number(raw) not in before and not _is_invisible_timestamp(value):
+            if number_of(raw) not in before and not _is_invisible_timestamp(value):
                 self._found(Changes.FORMS)
 
     def _compare_widgets(self, raw: Any, was: Any, now: Any) -> None:
@@ -266,22 +210,22 @@ class _Comparison:
         if self._same(was, now):
             self._excuse_appearance(was)
             return
-        if not (_is_plain(was) and _is_plain(now)):
+        if not (is_plain(was) and is_plain(now)):
             self._found(Changes.CONTENT)
             return
-        for key in _keys(was, now) - {"/Kids"}:
-            if self._same(_raw(was, key), _raw(now, key)):
+        for key in keys_of(was, now) - {"/Kids"}:
+            if self._same(written(was, key), written(now, key)):
                 continue
             if key == "/V":
                 self._compare_values(was, now)
                 continue
-            annotation = _value(was, "/Subtype") not in (None, "/Widget")
+            annotation = meant(was, "/Subtype") not in (None, "/Widget")
             self._found(Changes.FORMS if annotation or key in _WIDGET_KEYS else Changes.CONTENT)
         self._excuse_appearance(was)
 
     def _compare_values(self, was: Any, now: Any) -> None:
         """The values of one field, which differ."""
-        if isinstance(_value(was, "/V"), generic.DictionaryObject):
+        if isinstance(meant(was, "/V"), generic.DictionaryObject):
             self._found(Changes.CONTENT)  # a signature that was there is another one now, or none
         elif not _is_timestamp(now):
             self._found(Changes.FORMS)
@@ -295,11 +239,12 @@ class _Comparison:
         for _ in range(3):
             following = []
             for raw in raws:
-                number = _number(raw)
-                if number is not None and number not in self._excused:
+                number = number_of(raw)
+                if number is not None and number not in self._drawn:
                     self._spend()
+                    self._drawn.add(number)
                     self._excused.add(number)
-                    if not self._same(self._at(self._old, number), self._at(self._new, number)):
+                    if number in self._revision.found and not self._stayed(number):
                         self._found(Changes.FORMS)
                 value = raw.get_object() if isinstance(raw, generic.IndirectObject) else raw
                 if isinstance(value, generic.DictionaryObject) and not isinstance(value, generic.StreamObject):
@@ -309,15 +254,15 @@ class _Comparison:
     # --- equality
 
     def _excuse(self, raw: Any) -> None:
-        number = _number(raw)
+        number = number_of(raw)
         if number is not None:
             self._excused.add(number)
 
     def _same(self, one: Any, other: Any, depth: int = MAXIMUM_DEPTH) -> bool:
         """Equal as written. What the same reference leads to is compared by itself, if it was written again."""
         if depth == 0:
-            raise _TooMuch
-        first, second = _number(one), _number(other)
+            raise TooMuch
+        first, second = number_of(one), number_of(other)
         if first is not None or second is not None:
             if first is not None and first == second:
                 return bool(one.reference.generation == other.reference.generation)
@@ -341,13 +286,13 @@ class _Comparison:
 
     def _same_elsewhere(self, one: Any, other: Any, depth: int) -> bool:
         """The same thing under another number, or written out in its place."""
-        pair = (_number(one) or 0, _number(other) or 0)
+        pair = (number_of(one) or 0, number_of(other) or 0)
         if 0 not in pair:
             if pair in self._alike:
                 return True
             self._alike.add(pair)
         self._spend()
-        here, there = _resolved(one), _resolved(other)
+        here, there = resolved(one), resolved(other)
         if here is None or there is None or not self._same(here, there, depth - 1):
             self._alike.discard(pair)
             return False
@@ -356,62 +301,21 @@ class _Comparison:
     def _same_streams(self, one: Any, other: Any, depth: int) -> bool:
         if not (isinstance(one, generic.StreamObject) and isinstance(other, generic.StreamObject)):
             return False
-        keys = _keys(one, other) - {"/Length"}
+        keys = keys_of(one, other) - {"/Length"}
         return bool(one.encoded_data == other.encoded_data) and all(
-            self._same(_raw(one, key), _raw(other, key), depth - 1) for key in keys
+            self._same(written(one, key), written(other, key), depth - 1) for key in keys
         )
-
-
-def _keys(*dictionaries: Mapping[Any, Any]) -> set[str]:
-    return {str(key) for dictionary in dictionaries for key in dictionary}
-
-
-def _raw(dictionary: Any, key: str) -> Any:
-    try:
-        return dictionary.raw_get(key)
-    except KeyError:
-        return None
-
-
-def _resolved(raw: Any) -> Any:
-    """What a reference leads to, which may be another reference in a careless file."""
-    for _ in range(8):
-        if not isinstance(raw, generic.IndirectObject):
-            return raw
-        raw = raw.get_object()
-    raise _TooMuch
-
-
-def _value(dictionary: Any, key: str) -> Any:
-    return _resolved(_raw(dictionary, key)) if isinstance(dictionary, generic.DictionaryObject) else None
-
-
-def _number(raw: Any) -> int | None:
-    return raw.reference.idnum if isinstance(raw, generic.IndirectObject) else None
-
-
-def _members(dictionary: Any, key: str) -> list[tuple[Any, Any]]:
-    """(as written, as meant) of an array's members."""
-    array = _value(dictionary, key)
-    if not isinstance(array, generic.ArrayObject):
-        return []
-    return [(array.raw_get(index), _resolved(array.raw_get(index))) for index in range(len(array))]
 
 
 def _is_timestamp(field: Any) -> bool:
     """Whether a signature field holds a document timestamp (EN 319 142-1 clause 5.4.3)."""
-    value = _value(field, "/V")
-    return bool(_value(value, "/Type") == "/DocTimeStamp")
-
-
-def _is_plain(value: Any) -> bool:
-    """A dictionary that is not the head of a stream."""
-    return isinstance(value, generic.DictionaryObject) and not isinstance(value, generic.StreamObject)
+    value = meant(field, "/V")
+    return bool(meant(value, "/Type") == "/DocTimeStamp")
 
 
 def _is_invisible_timestamp(field: Any) -> bool:
-    if not _is_timestamp(field) or "/A" in field or "/AA" in field:
+    if not is_plain(field) or not _is_timestamp(field) or "/A" in field or "/AA" in field:
         return False
-    corners = [_value(field, "/Rect")] if "/Rect" in field else []
-    corners += [_value(value, "/Rect") for _, value in _members(field, "/Kids")]
+    corners = [meant(field, "/Rect")] if "/Rect" in field else []
+    corners += [meant(value, "/Rect") for _, value in members_of(field, "/Kids")]
     return all(isinstance(rect, generic.ArrayObject) and not any(float(each) for each in rect) for rect in corners)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from zdda.signatures import pdf_revision
 from zdda.signatures.model import Changes
 from zdda.signatures.pdf_changes import changes_after
 
@@ -179,9 +180,109 @@ def test_a_page_hung_where_nobody_looks_is_looked_at(hidden: dict[str, bytes]) -
     assert told(signed(**hidden), {4: REPLACED}) is Changes.CONTENT
 
 
-def test_an_appearance_that_a_page_uses_as_well_is_never_nothing() -> None:
-    base = signed(o9=OBJECTS[9].replace(b"11 0 R", b"4 0 R"))
-    assert told(base, {4: REPLACED}) in (Changes.FORMS, Changes.CONTENT)
+STAMPED = {8: OBJECTS[8].replace(b"[9 0 R]", b"[9 0 R 21 0 R]"), 22: b"<< /Type /Sig /Contents <00> >>"}
+STAMPED[21] = b"<< %s /FT /Sig /T (s) /V 22 0 R /Rect [0 0 0 0] >>" % WIDGET
+
+
+@pytest.mark.parametrize("more", [{}, STAMPED])
+@pytest.mark.parametrize(
+    ("prepared", "changed"),
+    [
+        ({"o3": OBJECTS[3].replace(b"4 0 R", b"[4 0 R 30 0 R]")}, {30: REPLACED}),
+        ({"o3": OBJECTS[3].replace(b"4 0 R", b"[4 0 R 30 0 R]"), "o30": b"null"}, {30: REPLACED}),
+        ({"o6": OBJECTS[6].replace(b"7 0 R", b"30 0 R")}, {30: OBJECTS[7]}),
+        ({"o2": OBJECTS[2].replace(b"15 0 R", b"15 0 R 30 0 R")}, {30: OBJECTS[15]}),
+        ({"o9": OBJECTS[9].replace(b"11 0 R", b"4 0 R")}, {4: REPLACED}),
+        ({"o9": OBJECTS[9].replace(b"11 0 R", b"<< /Off 4 0 R >>")}, {4: REPLACED}),
+        (
+            {
+                "o10": OBJECTS[10].replace(b">>", b"/Font << /F1 7 0 R >> >>"),
+                "o15": OBJECTS[15].replace(b"6 0", b"10 0"),
+            },
+            {10: OBJECTS[10].replace(b">>", b"/Font << /F1 5 0 R >> >>")},
+        ),
+        (
+            {"o3": OBJECTS[3].replace(b"4 0 R", b"30 0 R").replace(b"[9 0 R 10 0 R]", b"30 0 R"), "o30": b"[4 0 R]"},
+            {30: b"[4 0 R 31 0 R]", 31: stream(b"BT (not) Tj ET", b"/V << /Type /DocTimeStamp >>")},
+        ),
+        ({"o15": OBJECTS[15].replace(b"6 0 R", b"<< /XObject 1 0 R >>")}, {14: REPLACED}),
+        ({"o15": OBJECTS[15].replace(b"6 0 R", b"<< /XObject 3 0 R >>")}, {3: OBJECTS[3].replace(b"10 0 R]", b"]")}),
+    ],
+)
+def test_what_a_page_shows_as_well_is_content(
+    prepared: dict[str, bytes], changed: dict[int, bytes], more: dict[int, bytes]
+) -> None:
+    """Whatever else an object is, and whether it was there when a reference to it was signed."""
+    base = signed(**prepared)
+    assert told(base, changed) in (Changes.CONTENT, Changes.NOT_DETERMINED)
+    assert told(base, changed, more) in (Changes.CONTENT, Changes.NOT_DETERMINED)
+
+
+def test_an_appearance_that_nothing_else_uses_may_change_though_it_was_null() -> None:
+    base = signed(o9=OBJECTS[9].replace(b"11 0 R", b"30 0 R"))
+    assert told(base, {30: REPLACED}) is Changes.FORMS
+
+
+def test_a_structure_tree_may_speak_of_fields_and_pages() -> None:
+    tree = (
+        b"/StructTreeRoot << /K << /Type /OBJR /Pg 3 0 R /Obj 9 0 R >> >> /Outlines << /First << /Dest [15 0 R] >> >>"
+    )
+    base = signed(o1=OBJECTS[1].replace(b"/DSS", tree + b" /DSS"))
+    assert told(base, FORMS["a field filled in"]) is Changes.FORMS
+    assert told(base, FORMS["an annotation added"]) is Changes.FORMS
+    assert told(base, NOTHING["validation data"]) is Changes.NOTHING
+
+
+def test_a_table_that_waits_in_the_signed_bytes() -> None:
+    """What is signed is read to its end alone: a later ``startxref`` brings a table to life, not the past."""
+    plain = signed(o16=stream(b"#" * 400))
+    place, prev = plain.index(b"#" * 400), int(plain[plain.rindex(b"startxref") + 10 :].split()[0])
+    body = b"4 0 obj\n%s\nendobj\n" % REPLACED
+    table = b"xref\n4 1\n%010d 00000 n \ntrailer\n<< /Size 100 /Root 1 0 R /Prev %d >>\n" % (place, prev)
+    base = signed(o16=stream((body + table).ljust(400)))
+    assert len(base) == len(plain)
+    document = base + b"startxref\n%d\n%%%%EOF\n" % (place + len(body))
+    assert changes_after(PdfFileReader(io.BytesIO(document), strict=False), len(base)) is Changes.CONTENT
+
+
+def test_a_cross_reference_stream_in_the_place_of_content() -> None:
+    base = signed()
+    start, prev = len(base), int(base[base.rindex(b"startxref") + 10 :].split()[0])
+    rows = b"\x01" + start.to_bytes(4, "big") + b"\0"
+    entries = b"/Type /XRef /W [1 4 1] /Index [4 1] /Size 100 /Root 1 0 R /Prev %d" % prev
+    document = base + b"4 0 obj\n%s\nendobj\nstartxref\n%d\n%%%%EOF\n" % (stream(rows, entries), start)
+    assert changes_after(PdfFileReader(io.BytesIO(document), strict=False), len(base)) is Changes.CONTENT
+
+
+def test_a_stream_that_the_end_of_the_revision_cuts_short_is_not_judged() -> None:
+    base = signed(o4=REPLACED.replace(b"/Length %d" % len(b"BT (what was not) Tj ET"), b"/Length 99999"))
+    assert told(base, {5: b"<< >>"}) is Changes.NOT_DETERMINED
+
+
+def test_another_generation_of_a_number() -> None:
+    base = signed()
+    document = revised(base, {4: REPLACED}).replace(b"4 0 obj\n%s" % REPLACED, b"4 1 obj\n%s" % REPLACED)
+    head, tail = document[: len(base)], document[len(base) :]
+    document = head + tail.replace(b" 00000 n", b" 00001 n")
+    assert changes_after(PdfFileReader(io.BytesIO(document), strict=False), len(base)) is Changes.CONTENT
+
+
+@pytest.mark.parametrize("following", [0, 1, 7])
+def test_a_free_object_is_gone_whatever_the_generation_says(following: int) -> None:
+    base = signed()
+    row = b"4 1\n0000000000 %05d f \n" % following
+    document = base + revised(base, {})[len(base) :].replace(b"0 1\n0000000000 65535 f \n", row)
+    assert changes_after(PdfFileReader(io.BytesIO(document), strict=False), len(base)) is Changes.CONTENT
+
+
+def test_a_file_that_is_not_in_memory_gets_the_same_answers() -> None:
+    class Elsewhere(io.BufferedReader):
+        pass
+
+    for objects, answer in ((NOTHING["validation data"], Changes.NOTHING), (CONTENT["a font"], Changes.CONTENT)):
+        document = revised(signed(), objects)
+        reader = PdfFileReader(Elsewhere(io.BytesIO(document)), strict=False)  # type: ignore[type-var]
+        assert changes_after(reader, len(signed())) is answer
 
 
 def test_a_signature_that_is_another_one_now() -> None:
@@ -206,10 +307,13 @@ def test_a_signature_in_the_middle_of_a_revision_is_not_judged() -> None:
         assert changes_after(reader, until) is Changes.NOT_DETERMINED
 
 
-def test_too_much_is_not_determined() -> None:
+def test_too_much_is_not_determined(monkeypatch: pytest.MonkeyPatch) -> None:
     many = {number: b"<< /Next %d 0 R >>" % (number + 1) for number in range(100, 200)}
     deep = {4: b"[" * 60 + b"]" * 60}
-    assert told(signed(**{f"o{number}": body for number, body in many.items()}), many) is Changes.NOTHING
+    linked = {"o15": OBJECTS[15].replace(b">>", b"/PieceInfo 100 0 R >>"), **{f"o{n}": b for n, b in many.items()}}
+    assert told(signed(**linked), many) is Changes.NOTHING
+    monkeypatch.setattr(pdf_revision, "MAXIMUM_OBJECTS", 60)
+    assert told(signed(**linked), many) is Changes.NOT_DETERMINED
     assert told(signed(), deep) in (Changes.CONTENT, Changes.NOT_DETERMINED)
 
 
