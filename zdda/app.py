@@ -309,7 +309,7 @@ def build(
         generations=vault.generations,
         signer=signer,
         seal_validation_data=of_seal,
-        examiner=WorkerExaminer(pool, vault.spool, documents, revocation.fetch, clock, revocation.fetch_issuers),
+        examiner=WorkerExaminer(pool, vault.spool, documents, revocation.ask, clock, revocation.fetch_issuers),
         authorities=_authorities(settings, folder, http, clock, entropy),
         complete_token=_provable(TokenCompleter(authorities, revocation.fetch, clock, of_seal), authorities, clock),
         classes={each.name: each.retention_class() for each in settings.retention},

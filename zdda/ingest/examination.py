@@ -9,6 +9,7 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -29,6 +30,7 @@ from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathStatus
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_client import Answers
 from zdda.validation.validate import validate_document
 
 FUNCTION = "zdda.ingest.examination:examine_here"
@@ -39,8 +41,8 @@ _OURS = frozenset({"unavailable", "not-found", "integrity"})
 
 _log = structlog.get_logger(__name__)
 
-FetchRevocation = Callable[[Sequence[bytes]], RevocationData]
-"""Given certificates (DER), what their issuers say of them; empty where nobody may be asked."""
+AskRevocation = Callable[[Sequence[bytes]], Answers]
+"""Given certificates (DER), the weightiest first, what their issuers say of them; empty where nobody may be asked."""
 
 FetchIssuers = Callable[[Sequence[bytes]], tuple[bytes, ...]]
 """Given certificates (DER), those of issuers that are not among them; none where nobody may be asked."""
@@ -50,7 +52,7 @@ class WorkerExaminer:
     """See ``zdda.ingest.workshop.Examiner``.
 
     A document whose paths lack certificates or whose verdict waits for revocation data is examined again with what
-    ``fetch`` and ``fetch_issuers`` bring: fetching is done here, so that no worker that has seen hostile bytes speaks
+    ``ask`` and ``fetch_issuers`` bring: fetching is done here, so that no worker that has seen hostile bytes speaks
     to the network.
     """
 
@@ -59,12 +61,12 @@ class WorkerExaminer:
         pool: WorkerPool,
         spool: Spool,
         anchors: TrustAnchors,
-        fetch: FetchRevocation,
+        ask: AskRevocation,
         clock: Clock,
         fetch_issuers: FetchIssuers = lambda _: (),
     ) -> None:
         self._pool, self._spool, self._anchors, self._clock = pool, spool, anchors, clock
-        self._fetch, self._fetch_issuers = fetch, fetch_issuers
+        self._ask, self._fetch_issuers = ask, fetch_issuers
 
     def examine(
         self,
@@ -82,10 +84,10 @@ class WorkerExaminer:
         issuers = tuple(der for der in led_to if der not in self._anchors)
         if issuers:
             first = call(issuers, RevocationData())
-        fetched = self._fetch(_on_paths(first))  # a passed one too: what it carries may be out of date
-        if not fetched.crls and not fetched.ocsps:
-            return first
-        return call(issuers, fetched)
+        answers = self._ask(_on_paths(first))  # a passed one too: what it carries may be out of date
+        fetched = answers.revocation
+        found = call(issuers, fetched) if fetched.crls or fetched.ocsps else first
+        return replace(found, unasked=answers.unasked)
 
     def _call(
         self,
@@ -143,11 +145,25 @@ class WorkerExaminer:
 
 def _on_paths(examined: Examination, incomplete: bool = False) -> list[bytes]:
     """The certificates of the paths that the verdicts rest on, and no others that a document may bring along; of
-    those only that reach no anchor, where asked for the ``incomplete``."""
-    listed = [*examined.report.get("signatures", ()), *examined.report.get("timestamps", ())]
+    those only that reach no anchor, where asked for the ``incomplete``.
+
+    What bears the most comes first, since only so many are asked about and a document may bring paths without end:
+    what reaches an anchor before what does not, a document's own signatures before timestamps and these before
+    counter-signatures, signers and timestamp authorities before CAs.
+    """
+    signatures = examined.report.get("signatures", ())
+    listed = [
+        *((2 if each["counter"] else 0, each) for each in signatures),
+        *((1, each) for each in examined.report.get("timestamps", ())),
+    ]
     if incomplete:
-        listed = [each for each in listed if each["pathStatus"] == PathStatus.NO_PATH]
-    wanted = dict.fromkeys(digest for each in listed for digest in each["certificatePath"])
+        listed = [(rank, each) for rank, each in listed if each["pathStatus"] == PathStatus.NO_PATH]
+    ranked = sorted(
+        (each["pathStatus"] == PathStatus.NO_PATH, depth > 0, rank, number, depth, digest)
+        for number, (rank, each) in enumerate(listed)
+        for depth, digest in enumerate(each["certificatePath"])
+    )
+    wanted = dict.fromkeys(item[-1] for item in ranked)
     known = {hashlib.sha256(data).hexdigest(): data for role, data in examined.validation_data if role == "certificate"}
     return [known[digest] for digest in wanted if digest in known]
 

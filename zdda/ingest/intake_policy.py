@@ -36,12 +36,12 @@ def worst_of(standings: Iterable[Standing]) -> Standing:
     return max(standings, key=_SEVERITY.__getitem__)
 
 
-def decide(standings: Iterable[Standing], policy: IntakePolicy, changed: bool = False) -> IntakeDecision:
+def decide(standings: Iterable[Standing], policy: IntakePolicy, doubtful: bool = False) -> IntakeDecision:
     """Every document is judged by the policy; the strictest action wins, whichever document it comes from.
 
     A document that could not be validated is flagged, whatever the policy: it is never accepted by accident, and
-    never lost because a worker died. So is one that shows what nobody signed (``changed``), however good its
-    signatures are.
+    never lost because a worker died. So is one that is ``doubtful`` however good its signatures are: it shows what
+    nobody signed, or not everybody could be asked about its certificates.
     """
     actions = {
         Standing.TOTAL_PASSED: OnVerdict.ACCEPT,
@@ -52,7 +52,7 @@ def decide(standings: Iterable[Standing], policy: IntakePolicy, changed: bool = 
     }
     order = (OnVerdict.ACCEPT, OnVerdict.FLAG, OnVerdict.REJECT)
     seen = tuple(standings)
-    least = OnVerdict.FLAG if changed else OnVerdict.ACCEPT
+    least = OnVerdict.FLAG if doubtful else OnVerdict.ACCEPT
     return IntakeDecision(max((least, *(actions[s] for s in seen)), key=order.index), worst_of(seen))
 
 

@@ -45,6 +45,9 @@ CRASH_POINTS = (
     "stored.committed",
 )
 
+NOT_ASKED = "revocation-data-not-asked"
+"""The note of a deposit with more certificates than intake asks about: it is flagged."""
+
 
 class ClassGone(Unavailable):
     """The settings no longer name the deposit's retention class: it waits until they do."""
@@ -89,10 +92,11 @@ class DepositSteps:
             )
             for row, (file, name) in zip(documents, spooled, strict=True)
         ]
+        unasked = sum(each.unasked for each in found)
         decision = decide(
             [Standing(each.verdict) for each in found],
             retention_class.intake,
-            any(shows_unsigned_changes(each.report) for each in found),
+            unasked > 0 or any(shows_unsigned_changes(each.report) for each in found),
         )
         unreadable = any(each.unreadable for each in found)
         until = deposit.received_at + retention_class.revocation_wait
@@ -111,6 +115,8 @@ class DepositSteps:
             for row, each in zip(documents, found, strict=True):
                 describe_document(tx, lease.key, row.number, each.puid, each.format_name, each.verdict)
             note = ("document-unreadable" if unreadable else "deposit-rejected") if rejected else None
+            if unasked and not rejected:
+                note = NOT_ASKED
             moved = transition(
                 tx,
                 lease,
@@ -125,7 +131,8 @@ class DepositSteps:
                 **({"wrapped_data_key": b""} if rejected else {}),
             )
             event = "deposit-rejected" if rejected else "deposit-validated"
-            record(tx, now, event, deposit=str(lease.key), verdict=decision.worst.value)
+            facts = {"revocationNotAsked": unasked} if unasked else {}
+            record(tx, now, event, deposit=str(lease.key), verdict=decision.worst.value, **facts)
         workshop.crash("validated.committed")
         if rejected:
             workshop.ended(lease.key)

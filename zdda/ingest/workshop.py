@@ -26,6 +26,7 @@ class Examination:
     """What was found out about one document: its format, its verdict, the report, and all the data used.
 
     ``unreadable`` says why a document cannot be read as what it claims to be; it then has no verdict worth having.
+    ``unasked``: how many questions about revocation were worth asking and were not, because of a bound.
     """
 
     puid: str | None
@@ -34,6 +35,7 @@ class Examination:
     report: dict[str, Any]
     validation_data: tuple[tuple[str, bytes], ...]
     unreadable: str | None = None
+    unasked: int = 0
 
 
 class Examiner(Protocol):

@@ -63,6 +63,16 @@ class Fetcher:
         """Whether any host is named at all."""
         return bool(self._hosts)
 
+    def may_ask_at(self, url: str) -> bool:
+        """Whether the settings name the host of ``url``."""
+        try:
+            return self._named(httpx.URL(url))
+        except (httpx.InvalidURL, ValueError):
+            return False
+
+    def _named(self, url: httpx.URL) -> bool:
+        return url.scheme in ("http", "https") and url.host in self._hosts and not url.userinfo
+
     def fetch(self, url: str, body: bytes, due: Due, most: int = MAXIMUM_ANSWER) -> bytes | None:
         """GET, or with a ``body`` an OCSP request by POST; None for whatever goes wrong. ``most``: bytes."""
         place = (url, body)
@@ -130,7 +140,7 @@ class Fetcher:
 
     def _once(self, url: httpx.URL, body: bytes, most: int, deadline: float) -> tuple[bytes | None, str | None]:
         """(answer, where it is said to be instead)."""
-        if url.scheme not in ("http", "https") or url.host not in self._hosts or url.userinfo:
+        if not self._named(url):
             return None, None
         addresses = list(self._addresses(url.host))
         for number, address in enumerate(addresses, 1):

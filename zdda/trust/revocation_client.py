@@ -6,10 +6,13 @@ What comes back is data, not truth: signatures and times are judged where paths 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import islice
 
 import httpx
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -27,6 +30,20 @@ from zdda.trust.revocation import RevocationData
 
 MAXIMUM_REQUESTS = 32
 MAXIMUM_CERTIFICATES = 20
+MAXIMUM_ISSUERS = 200
+_MOST_OF_ONE_NAME = 8
+_log = structlog.get_logger(__name__)
+
+_Question = tuple[str, str, bytes]
+"""(kind, address, body)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What came back; ``unasked``: how many questions were worth asking and were not, because of a bound."""
+
+    revocation: RevocationData
+    unasked: int = 0
 
 
 class RevocationClient:
@@ -44,17 +61,41 @@ class RevocationClient:
         self._fetcher = Fetcher(http, hosts, private_hosts, clock, timeout, files)
 
     def fetch(self, certificates: Sequence[bytes]) -> RevocationData:
-        """What can be had about those of ``certificates`` (DER) whose issuer is among them too; never raises for a
-        certificate that cannot be read or a host that does not answer."""
+        """What can be had about ``certificates``; see ``ask``."""
+        return self.ask(certificates).revocation
+
+    def ask(self, certificates: Sequence[bytes]) -> Answers:
+        """What can be had about those of ``certificates`` (DER) whose issuer is among them too, the first before the
+        others; never raises for a certificate that cannot be read or a host that does not answer.
+
+        Of the questions that may be asked at all, 32 about 20 certificates are; the others are counted.
+        """
         crls: dict[bytes, None] = {}
         ocsps: dict[bytes, None] = {}
         if not self._fetcher.may_ask:
-            return RevocationData()
-        for kind, url, body in _questions(tuple(certificates[:MAXIMUM_CERTIFICATES]))[:MAXIMUM_REQUESTS]:
+            return Answers(RevocationData())
+        asked, unasked = self._questions(certificates)
+        for kind, url, body in asked:
             answer = self._fetcher.fetch(url, body, partial(_due, kind))
             if answer is not None:
                 (crls if kind == "crl" else ocsps)[answer] = None
-        return RevocationData(tuple(crls), tuple(ocsps))
+        if unasked:
+            _log.warning("revocation-data-not-asked", asked=len(asked), unasked=unasked)
+        return Answers(RevocationData(tuple(crls), tuple(ocsps)), unasked)
+
+    def _questions(self, certificates: Sequence[bytes]) -> tuple[list[_Question], int]:
+        """Those to ask, in their order, and how many are left out. Each once: many certificates share a CRL."""
+        listed = _questions(tuple(certificates[:MAXIMUM_ISSUERS]))
+        allowed = [[each for each in of_one if self._fetcher.may_ask_at(each[1])] for of_one in listed]
+        chosen: dict[_Question, None] = {}
+        about = 0
+        for of_one in allowed:
+            if of_one and about < MAXIMUM_CERTIFICATES:
+                about += 1
+                chosen |= dict.fromkeys(of_one)
+        asked = list(chosen)[:MAXIMUM_REQUESTS]
+        every = {question for of_one in allowed for question in of_one}
+        return asked, len(every.difference(asked)) + len(certificates[MAXIMUM_ISSUERS:])
 
     def fetch_issuers(self, certificates: Sequence[bytes]) -> tuple[bytes, ...]:
         """Certificates (DER) of issuers that are not among ``certificates``; never raises for what cannot be had."""
@@ -68,16 +109,16 @@ class RevocationClient:
         return missing_issuers(certificates[:MAXIMUM_CERTIFICATES], ask) if self._fetcher.may_ask else ()
 
 
-_asked: ByteCache[tuple[bytes, ...], tuple[tuple[str, str, bytes], ...]] = ByteCache(16 * 1024 * 1024)
+_asked: ByteCache[tuple[bytes, ...], tuple[tuple[_Question, ...], ...]] = ByteCache(16 * 1024 * 1024)
 
 
-def _questions(certificates: tuple[bytes, ...]) -> tuple[tuple[str, str, bytes], ...]:
-    """(kind, address, body) of everything worth asking: for each certificate OCSP, and its CRLs."""
+def _questions(certificates: tuple[bytes, ...]) -> tuple[tuple[_Question, ...], ...]:
+    """Everything worth asking: for each certificate OCSP, and its CRLs."""
     weight = 2 * sum(map(len, certificates)) + 4096
-    return _asked.get(certificates, lambda: tuple(_each_question(certificates)), lambda _: weight)
+    return _asked.get(certificates, lambda: tuple(_about_each(certificates)), lambda _: weight)
 
 
-def _each_question(certificates: Sequence[bytes]) -> Iterator[tuple[str, str, bytes]]:
+def _about_each(certificates: Sequence[bytes]) -> Iterator[tuple[_Question, ...]]:
     parsed = []
     for der in certificates:
         try:
@@ -86,14 +127,24 @@ def _each_question(certificates: Sequence[bytes]) -> Iterator[tuple[str, str, by
         except (FormatError, ValueError):
             continue
     for certificate in parsed:
-        issuer = next((each for each in parsed if _issued(each, certificate)), None)
-        if issuer is None or certificate.subject == certificate.issuer:
-            continue
-        for url in _ocsp_addresses(certificate):
+        yield tuple(_questions_about(certificate, parsed))
+
+
+def _questions_about(certificate: x509.Certificate, pool: Sequence[x509.Certificate]) -> Iterator[_Question]:
+    urls = [("ocsp", url) for url in _ocsp_addresses(certificate)]
+    urls += [("crl", url) for url in _crl_addresses(certificate)]
+    if not urls or certificate.subject == certificate.issuer:
+        return
+    named = (each for each in pool if each.subject == certificate.issuer)
+    issuer = next((each for each in islice(named, _MOST_OF_ONE_NAME) if _issued(each, certificate)), None)
+    if issuer is None:
+        return
+    for kind, url in urls:
+        if kind == "crl":
+            yield kind, url, b""
+        else:
             request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, hashes.SHA1()).build()  # noqa: S303
-            yield "ocsp", url, request.public_bytes(Encoding.DER)
-        for url in _crl_addresses(certificate):
-            yield "crl", url, b""
+            yield kind, url, request.public_bytes(Encoding.DER)
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

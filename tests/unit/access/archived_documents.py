@@ -18,6 +18,7 @@ from zdda.model.clock import FixedClock
 from zdda.model.objects import ObjectName
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_client import Answers
 
 
 class PoolHere:
@@ -44,9 +45,9 @@ class LateExaminer:
         return self.inner.examine(spool_file, key, name, media_type, siblings)
 
 
-def fetched(_certificates: Sequence[bytes]) -> RevocationData:
+def fetched(_certificates: Sequence[bytes]) -> Answers:
     """What the laboratory's issuers publish: the documents do not carry it."""
-    return RevocationData(world().crls())
+    return Answers(RevocationData(world().crls()))
 
 
 def anchors() -> TrustAnchors:

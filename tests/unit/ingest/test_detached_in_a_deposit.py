@@ -21,6 +21,7 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_client import Answers
 
 KEY = b"\x01" * 32
 PACKAGE = UUID(int=7)
@@ -49,7 +50,7 @@ def examine(folder: Path, documents: list[bytes]) -> Examination:
         Here(),  # type: ignore[arg-type]
         spool,
         TrustAnchors((lab.root.der,)),
-        lambda certificates: RevocationData(lab.crls()),
+        lambda certificates: Answers(RevocationData(lab.crls())),
         FixedClock(NOW),
     )
     return examiner.examine(names[0][0], KEY, names[0][1], "application/pkcs7-signature", names[1:])

@@ -18,11 +18,14 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
+from zdda.trust.revocation_client import Answers
 
 LAB = world()
 
 
 class Network:
+    unasked = 0
+
     def __init__(self, *issuers: bytes) -> None:
         self.issuers, self.asked_issuers, self.asked_revocation = issuers, [()], [()]
 
@@ -30,9 +33,9 @@ class Network:
         self.asked_issuers.append(tuple(certificates))
         return self.issuers if certificates else ()
 
-    def fetch(self, certificates: Sequence[bytes]) -> RevocationData:
+    def ask(self, certificates: Sequence[bytes]) -> Answers:
         self.asked_revocation.append(tuple(certificates))
-        return RevocationData(LAB.crls())
+        return Answers(RevocationData(LAB.crls()), self.unasked)
 
 
 def examine(folder: Path, network: Network, carried: bool = False) -> Examination:
@@ -48,7 +51,7 @@ def examine(folder: Path, network: Network, carried: bool = False) -> Examinatio
         Here(),  # type: ignore[arg-type]
         spool,
         anchors,
-        network.fetch,
+        network.ask,
         FixedClock(NOW),
         network.fetch_issuers,
     )

@@ -142,3 +142,21 @@ def test_a_document_that_brings_many_certificates_costs_no_more_than_a_path(worl
     many = (*chain, *(world.authority.issue_signer(str(number)).der for number in range(60)))
     world.client().fetch(many)
     assert len(world.asked) <= 20 + 2
+
+
+def test_what_a_bound_leaves_out_is_counted(world: World) -> None:
+    """The issuer is found wherever it stands, and only those who may be asked count."""
+    jana = world.authority.issue_signer("Jana")
+    issuers = world.chain(jana)[1:]
+    many = tuple(world.authority.issue_signer(str(number)).der for number in range(30))
+    found = world.client().ask((jana.der, *many, *issuers))
+    assert len(found.revocation.ocsps) == 20
+    # The OCSP questions of the last eleven signers, and the CRL of the root for the issuing CA.
+    assert found.unasked == 12
+    assert world.client().ask((jana.der, *issuers)).unasked == 0
+    assert world.client(("other.example",)).ask((jana.der, *many, *issuers)).unasked == 0
+
+
+def test_issuers_beyond_the_bound_are_counted(world: World) -> None:
+    chain = world.chain(world.authority.issue_signer("Jana"))
+    assert world.client().ask((*chain, *(bytes([n % 250]) for n in range(200)))).unasked == len(chain)
