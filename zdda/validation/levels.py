@@ -15,6 +15,7 @@ from zdda.validation.cades_levels import CADES, cades_format
 from zdda.validation.evidence_at_hand import EvidenceAtHand
 
 _LONGEST = 10
+_MOST_PAIRS = 500
 _ANY_TIME = datetime.max.replace(tzinfo=UTC)
 
 
@@ -74,21 +75,33 @@ def _pool(certificates: Iterable[bytes]) -> list[Certificate]:
     return list(found.values())
 
 
-def _covered(
-    certificate: Certificate,
-    pool: list[Certificate],
-    revocation: RevocationData,
-    depth: int = 0,
-) -> bool:
-    """Some chain to a self-issued certificate has revocation data in the document for each other member."""
-    if certificate.self_issued:
-        return True
-    return depth < _LONGEST and any(
-        _told(certificate, issuer, revocation, pool) and _covered(issuer, pool, revocation, depth + 1)
-        for issuer in pool
-        if same_name(issuer.subject, certificate.issuer)
-        and is_signed_by(certificate.der, certificate.sha256, issuer.public_key, issuer.public_key_info)
-    )
+def _covered(certificate: Certificate, pool: list[Certificate], revocation: RevocationData) -> bool:
+    """Some chain to a self-issued certificate has revocation data in the document for each other member. Every
+    certificate is gone through once, the nearest first; a chain that more than ``_MOST_PAIRS`` looks do not find
+    is not there."""
+    reached = {certificate.sha256}
+    nearest = [certificate]
+    looks = 0
+    for depth in range(_LONGEST + 1):
+        if any(each.self_issued for each in nearest):
+            return True
+        if depth == _LONGEST:
+            break
+        above: list[Certificate] = []
+        for each in nearest:
+            for issuer in pool:
+                if issuer.sha256 in reached or not same_name(issuer.subject, each.issuer):
+                    continue
+                looks += 1
+                if looks > _MOST_PAIRS:
+                    return False
+                if is_signed_by(each.der, each.sha256, issuer.public_key, issuer.public_key_info) and _told(
+                    each, issuer, revocation, pool
+                ):
+                    reached.add(issuer.sha256)
+                    above.append(issuer)
+        nearest = above
+    return False
 
 
 def _told(certificate: Certificate, issuer: Certificate, revocation: RevocationData, pool: list[Certificate]) -> bool:
