@@ -64,7 +64,9 @@ class CrlEntries:
 
     def of(self, serial: int) -> tuple[CrlEntry, ...]:
         """Every entry with this serial number, whoever issued the certificate."""
-        contents = serial.to_bytes(serial.bit_length() // 8 + 1, signed=True)
+        # The only encoding in DER, which the list was read as (X.690 clause 8.3): a sign bit besides the bits needed;
+        # of a negative number, its complement needs them.
+        contents = serial.to_bytes((~serial if serial < 0 else serial).bit_length() // 8 + 1, signed=True)
         if len(contents) > 0x7F:
             raise FormatError("a serial number is too long")
         pattern = bytes((_INTEGER, len(contents))) + contents

@@ -79,9 +79,18 @@ class RevocationFact:
     def reliable(self) -> bool:
         return not self.doubts
 
+    @property
+    def revoked_since(self) -> datetime | None:
+        """From when on the certificate counts as revoked, None where it does not. RFC 5280 clause 6.3.3: whoever is
+        listed is revoked; so a revocation date ahead of the very data that tell it, or none, postpones nothing."""
+        if self.status is not CertificateStatus.REVOKED:
+            return None
+        return self.this_update if self.revoked_at is None else min(self.revoked_at, self.this_update)
+
     def revoked_by(self, moment: datetime) -> bool:
         """Whether the certificate was revoked at ``moment``; a doubtful fact still counts here."""
-        return self.status is CertificateStatus.REVOKED and self.revoked_at is not None and self.revoked_at <= moment
+        since = self.revoked_since
+        return since is not None and since <= moment
 
 
 def timing_doubts(

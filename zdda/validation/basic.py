@@ -85,7 +85,7 @@ def _not_before_content(
         time = timestamp.token.gen_time
         if leaf is not None:
             fact = leaf.decisive(evidence.validation_time)
-            revoked_at = fact.revoked_at if fact is not None and fact.revoked_by(evidence.validation_time) else None
+            revoked_at = fact.revoked_since if fact is not None and fact.revoked_by(evidence.validation_time) else None
             checks.check(
                 "content-timestamp-before-revocation",
                 revoked_at is None or time < revoked_at,

@@ -14,7 +14,7 @@ from zdda.model.clock import format_time
 from zdda.model.proof_of_existence import ProofsOfExistence
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.trust.paths import PathCertificate, PathResult
-from zdda.trust.revocation import CertificateStatus, RevocationFact
+from zdda.trust.revocation import RevocationFact
 from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.evidence_at_hand import Evidence
 from zdda.validation.indications import SubIndication, indeterminate
@@ -28,12 +28,13 @@ SLIDING = "EN 319 102-1 5.6.2.2"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PastCertificate:
-    """``control_time``: until when the path could be relied upon; None unless the block passed. ``facts``: the
-    revocation data that say so, from the leaf up, None where none are needed."""
+    """``control_time``: until when the path could be relied upon; None unless the block passed. ``slid``: something
+    ended then. ``facts``: the revocation data that say so, from the leaf up, None where none are needed."""
 
     block: Block
     control_time: datetime | None
     facts: tuple[RevocationFact | None, ...] = ()
+    slid: bool = False
 
 
 def validate_past_certificate(
@@ -62,68 +63,73 @@ def validate_past_certificate(
         return PastCertificate(checks.block(), None)
     slid = _slide(path, token, evidence, proofs)
     checks.include(slid.block)
-    return PastCertificate(checks.block(), None if checks.failed else slid.control_time, slid.facts)
+    return PastCertificate(checks.block(), None if checks.failed else slid.control_time, slid.facts, slid.slid)
 
 
-def is_within(moment: datetime, control: datetime, proofs: ProofsOfExistence) -> bool:
+def is_within(moment: datetime, control: datetime, slid: bool) -> bool:
     """Whether ``moment`` is before the control time. What ended at the control time, a revocation or an algorithm, is
-    not relied upon in that very instant; at the validation time nothing ended."""
-    return moment < control or moment == control == proofs.validation_time
+    not relied upon in that very instant, be it that of the validation; where nothing ended, the time of the validation
+    belongs to it."""
+    return moment < control or (moment == control and not slid)
 
 
 def _slide(path: PathResult, token: TokenPolicy, evidence: Evidence, proofs: ProofsOfExistence) -> PastCertificate:
     """Clause 5.6.2.2.4, from the certificate that the anchor issued down to the leaf."""
     checks = Checks("validation-time-sliding", SLIDING)
-    control = evidence.validation_time
+    control, slid = evidence.validation_time, False
     sunset = path.members[-1].trusted_until
-    if sunset is not None and sunset < control:
-        control = sunset
+    if sunset is not None and sunset <= control:
+        control, slid = sunset, True
     chosen: list[RevocationFact | None] = []
     for index in range(len(path.members) - 2, -1, -1):
         member = path.members[index]
         rules = token.signer if index == 0 else token.ca
-        fact = _satisfying(member, path.members[-1], control, proofs)
+        fact = _satisfying(member, path.members[-1], control, slid, proofs)
         if fact is None and not _not_needed(checks, member, rules, control):
             return PastCertificate(checks.block(), None)
         if fact is not None:
-            control = min(control, _told_until(fact, control, rules))
+            until = _told_until(fact, control, rules)
+            if until is not None and until <= control:
+                control, slid = until, True
         # A revocation that is known counts, whatever else is to be said of the data that tell it.
         for told in member.revocation:
-            if told.revoked_by(control) and told.reason != "certificate_hold" and told.revoked_at is not None:
-                control = told.revoked_at
+            revoked = told.revoked_since
+            if revoked is not None and revoked <= control and told.reason != "certificate_hold":
+                control, slid = revoked, True
         for use in signed_by(path, index, fact):
             algorithm, size = use.algorithm, use.size
-            reliable = _reliable_until(evidence, algorithm, size, control)
+            never, until = _reliable_until(evidence, algorithm, size, control)
             checks.check(
                 "key-reliable",
-                reliable is not None,
+                not never,
                 otherwise=indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE),
                 checked=f"{algorithm.mechanism}/{size}/{algorithm.hash}",
                 certificate=member.certificate.sha256,
             )
-            if reliable is None:
+            if never:
                 return PastCertificate(checks.block(), None)
-            control = min(control, reliable)
+            if until is not None and until <= control:
+                control, slid = until, True
         chosen.append(fact)
     checks.note("control-time", format_time(control))
-    return PastCertificate(checks.block(), control, tuple(reversed(chosen)))
+    return PastCertificate(checks.block(), control, tuple(reversed(chosen)), slid)
 
 
 def _satisfying(
-    member: PathCertificate, anchor: PathCertificate, control: datetime, proofs: ProofsOfExistence
+    member: PathCertificate, anchor: PathCertificate, control: datetime, slid: bool, proofs: ProofsOfExistence
 ) -> RevocationFact | None:
     """Step 2 a: the most recent data that may be used for the certificate, issued before the control time; both
     they and the certificate are known to have existed then. Data known to have existed while their issuer was valid
     go before those that are not: an expired issuer's key proves nothing."""
-    if not is_within(proofs.of(member.certificate.sha256).time, control, proofs):
+    if not is_within(proofs.of(member.certificate.sha256).time, control, slid):
         return None
     fit = [
         fact
         for fact in member.revocation
         if fact.reliable
         and fact.issuer.sha256 != member.certificate.sha256
-        and (fact.this_update < control or control == proofs.validation_time)
-        and is_within(since(fact, proofs), control, proofs)
+        and (fact.this_update < control or not slid)
+        and is_within(since(fact, proofs), control, slid)
     ]
     proven = [
         fact
@@ -153,28 +159,30 @@ def _not_needed(checks: Checks, member: PathCertificate, rules: CertificatePolic
     )
 
 
-def _told_until(fact: RevocationFact, control: datetime, rules: CertificatePolicy) -> datetime:
+def _told_until(fact: RevocationFact, control: datetime, rules: CertificatePolicy) -> datetime | None:
     """Step 2 b: until when the data speak: to the revocation, else, where they are not fresh at the control time
-    (clause 5.2.5), to their issuance. A policy that asks for no freshness has none slid for."""
-    if fact.status is CertificateStatus.REVOKED and fact.revoked_at is not None:
-        return fact.revoked_at
+    (clause 5.2.5), to their issuance; None for the control time itself. A policy that asks for no freshness has none
+    slid for."""
+    if fact.revoked_since is not None:
+        return fact.revoked_since
     fresh = rules.revocation_fresh is not Level.FAIL or (fact.next_update is not None and control < fact.next_update)
-    return control if fresh else fact.this_update
+    return None if fresh else fact.this_update
 
 
 def _reliable_until(
     evidence: Evidence, algorithm: SignatureAlgorithm, size: int | None, control: datetime
-) -> datetime | None:
-    """Step 2 c: the last time before ``control`` until which the algorithm was relied upon; None for never."""
+) -> tuple[bool, datetime | None]:
+    """Step 2 c: whether the algorithm was never relied upon; else the last time until which it was, None for the
+    control time itself."""
     if evidence.policy.algorithms is not Level.FAIL:
-        return control
-    until = control
+        return False, None
+    ends = []
     for verdict in (
         evidence.catalogue.digest_at(algorithm.hash, control),
         evidence.catalogue.key_at(algorithm.mechanism, size, control),
     ):
         if verdict.reliability in (Reliability.UNKNOWN, Reliability.KEY_TOO_SMALL):
-            return None
+            return True, None
         if verdict.reliability is Reliability.EXPIRED and verdict.until is not None:
-            until = min(until, verdict.until)
-    return until
+            ends.append(verdict.until)
+    return False, min(ends, default=None)

@@ -64,7 +64,7 @@ def validate_past_signature(
     best = proofs.of(target.digest)
     if not checks.check(
         "existence-proven-before-control-time",
-        is_within(best.time, past.control_time, proofs),
+        is_within(best.time, past.control_time, past.slid),
         otherwise=current,
         checked=format_time(best.time),
         against=format_time(past.control_time),

@@ -203,7 +203,7 @@ def _before_revocation(
 ) -> None:
     """4 a: the signature existed before the revocation (of the signer or of a CA)."""
     fact = member.decisive(evidence.validation_time) if member is not None else None
-    revoked_at = fact.revoked_at if fact is not None else None
+    revoked_at = fact.revoked_since if fact is not None else None
     checks.check(
         "best-signature-time-before-revocation",
         revoked_at is not None and best < revoked_at,

@@ -257,7 +257,7 @@ def _revocation(
         "not-revoked",
         not revoked or hold,
         otherwise=indeterminate(permanent),
-        checked=format_time(fact.revoked_at) if fact.revoked_at else "",
+        checked=format_time(fact.revoked_since) if fact.revoked_since else "",
         against=format_time(moment),
         certificate=name,
     )
@@ -301,7 +301,7 @@ def _unsupported(path: PathResult, index: int, fact: RevocationFact, moment: dat
         own = member.decisive(moment)
         if own is None:
             return None if member.revocation_exempt else SubIndication.CERTIFICATE_CHAIN_GENERAL_FAILURE
-        if own.revoked_by(moment) and (own.revoked_at is None or own.revoked_at <= fact.this_update):
+        if own.revoked_by(moment) and own.revoked_by(fact.this_update):
             return SubIndication.REVOKED_CA_NO_POE if position else SubIndication.REVOKED_NO_POE
         return _unsupported(path, position, own, moment)
     return None
