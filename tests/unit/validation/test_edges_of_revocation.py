@@ -1,7 +1,9 @@
-"""Revocations at the edges: odd serial numbers, dates ahead of the data, and the very moment of the validation."""
+"""Revocations at the edges: odd serial numbers, dates ahead of the data, the very moment of the validation, and
+signatures from before their certificates."""
 
 from __future__ import annotations
 
+import hashlib
 import io
 from datetime import datetime, timedelta
 
@@ -10,9 +12,11 @@ from asn1crypto import crl as asn1_crl
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.unit.validation.facts_laboratory import CA, ROOT, Facts, certificate, day, told
 from tests.unit.validation.laboratory import (
+    CA_END,
     NOW,
     Member,
     cms_signature,
@@ -20,9 +24,11 @@ from tests.unit.validation.laboratory import (
     ocsp_answer,
     sign_bytes,
     sign_pdf,
+    token,
     unsigned_pdf,
     world,
 )
+from tests.unit.validation.laboratory import certificate as laboratory_certificate
 from zdda.model.proof_of_existence import ProofsOfExistence
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
@@ -35,9 +41,9 @@ COMPROMISE = x509.ReasonFlags.key_compromise
 HOUR = timedelta(hours=1)
 
 
-def verdict(document: bytes, *crls: bytes, ocsps: tuple[bytes, ...] = ()) -> tuple[str, str | None]:
+def verdict(document: bytes, *crls: bytes, ocsps: tuple[bytes, ...] = (), at: datetime = NOW) -> tuple[str, str | None]:
     report = validate_document(
-        io.BytesIO(document), TrustAnchors((LAB.root.der,)), at=NOW, revocation=RevocationData(crls, ocsps)
+        io.BytesIO(document), TrustAnchors((LAB.root.der,)), at=at, revocation=RevocationData(crls, ocsps)
     )
     return report.signatures[0]["indication"], report.signatures[0]["subindication"]
 
@@ -113,3 +119,24 @@ def test_that_something_ended_is_told_besides_when(kind: str) -> None:
     else:
         assert (past.control_time, past.slid) == (now, kind == "revocation")
         assert is_within(now, now, past.slid) is (kind == "nothing")
+
+
+@pytest.mark.parametrize("at", [NOW, NOW + timedelta(days=4 * 365)])
+def test_a_signature_older_than_its_certificate_is_none_be_that_valid_or_expired(at: datetime) -> None:
+    """Clause 5.5.4 step 4 b: whoever shows a certificate that is still good gets no better verdict for it."""
+    usage = [ExtendedKeyUsageOID.TIME_STAMPING]
+    old = laboratory_certificate(
+        "lab old tsa", LAB.issuing, usage="digital", extended=usage, start=day(2018), end=CA_END
+    )
+    signer = laboratory_certificate("lab late signer", LAB.issuing, start=day(2021))
+
+    def signed(stamped: datetime) -> bytes:
+        def stamp(value: bytes) -> bytes:
+            return token(old, hashlib.sha256(value).digest(), stamped, certificates=LAB.chain)
+
+        return sign_pdf(
+            unsigned_pdf(), lambda digest: cms_signature(signer, digest, certificates=LAB.chain, timestamp=stamp)
+        )
+
+    assert verdict(signed(day(2020, 6)), *LAB.crls(), at=at) == ("TOTAL_FAILED", "NOT_YET_VALID")
+    assert verdict(signed(day(2021, 2)), *LAB.crls(), at=NOW) == ("TOTAL_PASSED", None)
