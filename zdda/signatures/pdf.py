@@ -27,6 +27,7 @@ from zdda.signatures.pdf_byte_range import SignedBytes, identifier_of, signed_by
 from zdda.signatures.pdf_cms import cms_signature, over
 from zdda.signatures.pdf_coverage import readable_answers, with_coverage
 from zdda.signatures.pdf_reader import PdfDocument, SignatureDictionary
+from zdda.signatures.pdf_source import errors_of_source
 from zdda.signatures.signature_value import RSA, SignatureAlgorithm, verify_digest
 from zdda.signatures.timestamp_token import parse_timestamp_token
 
@@ -41,9 +42,15 @@ def read_pdf(document: BinaryIO) -> SignedDocument:
     """All signatures and document timestamps of a PDF.
 
     Raises ``DocumentRefused`` where no reader can make anything of the bytes, or a password is needed.
-    A signature that is broken is a signature with FATAL findings; it never hides another.
+    Errors of where the bytes come from (``OSError``, ``IntegrityError``, ``Unavailable``) and ``MemoryError`` are
+    passed on. A signature that is broken is a signature with FATAL findings; it never hides another.
     """
     pdf = PdfDocument(document)
+    with errors_of_source(pdf.stream):
+        return _read(pdf)
+
+
+def _read(pdf: PdfDocument) -> SignedDocument:
     dictionaries = pdf.signature_dictionaries()
     if len(dictionaries) > MAXIMUM_SIGNATURES:
         raise FormatError(f"the PDF has more than {MAXIMUM_SIGNATURES} signatures")

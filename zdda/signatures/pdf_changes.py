@@ -19,6 +19,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from zdda.signatures.model import Changes
 from zdda.signatures.pdf_entries import TooMuch, is_plain, keys_of, meant, members_of, number_of, resolved, written
 from zdda.signatures.pdf_revision import MAXIMUM_DEPTH, UNSEEN_CATALOG, SignedRevision, signed_reader
+from zdda.signatures.pdf_source import OF_THE_SOURCE
 
 MAXIMUM_REVISIONS = 200
 _ORDER = (Changes.NOTHING, Changes.FORMS, Changes.CONTENT, Changes.NOT_DETERMINED)
@@ -27,7 +28,7 @@ _WIDGET_KEYS = frozenset({"/V", "/AP", "/AS", "/M", "/F", "/MK", "/DA", "/Q", "/
 
 
 def changes_after(reader: PdfFileReader, signed_until: int) -> Changes:
-    """What the revisions after the one that ends at ``signed_until`` (bytes) change. Never raises for the document:
+    """What the revisions after the one that ends at ``signed_until`` (bytes) change. Raises errors of the source only:
     what cannot be followed is NOT_DETERMINED."""
     try:
         if reader.xrefs.total_revisions > MAXIMUM_REVISIONS:
@@ -36,6 +37,8 @@ def changes_after(reader: PdfFileReader, signed_until: int) -> Changes:
         if signed is None:  # the signature does not cover a whole revision
             return Changes.NOT_DETERMINED
         return _Comparison(signed, reader, signed_until).result()
+    except OF_THE_SOURCE:
+        raise
     except (TooMuch, RecursionError):
         return Changes.NOT_DETERMINED
     except Exception:  # noqa: BLE001 - of hostile bytes; no verdict hangs on this answer

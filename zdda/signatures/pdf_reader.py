@@ -19,6 +19,7 @@ from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
 from zdda.signatures.pdf_objects import parse_pdf_date
+from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
 logging.getLogger("pyhanko").setLevel(logging.CRITICAL)
@@ -71,7 +72,8 @@ class ValidationStore:
 
 
 class PdfDocument:
-    """An opened PDF. Raises ``DocumentRefused`` where a reader can make nothing of the bytes."""
+    """An opened PDF. Raises ``DocumentRefused`` where a reader can make nothing of the bytes; what reading the bytes
+    raises (``OSError``, ``IntegrityError``, ``Unavailable``) is passed on, and so is ``MemoryError``."""
 
     def __init__(self, document: BinaryIO) -> None:
         document.seek(0, io.SEEK_END)
@@ -79,15 +81,17 @@ class PdfDocument:
         document.seek(0)
         if self.length <= IN_MEMORY:
             self.stream: BinaryIO = io.BytesIO(document.read())
-        elif isinstance(document, io.RawIOBase):
-            self.stream = io.BufferedReader(document, 1 << 16)
         else:
-            self.stream = document
+            self.stream = SourceStream(document, self.length)
         self.findings: list[Finding] = []
         self._reader: Any = None
         self.damage: str | None = None
         self._spans: dict[bytes, tuple[int, int]] = {}
         self._read: set[tuple[str, Any]] = set()
+        with errors_of_source(self.stream):
+            self._open()
+
+    def _open(self) -> None:
         try:
             self._reader = PdfFileReader(self.stream, strict=False)
             self._unlock()
@@ -96,6 +100,8 @@ class PdfDocument:
             raise
         except RecursionError as error:
             raise DocumentRefused("the PDF is nested too deeply") from error
+        except OF_THE_SOURCE:
+            raise
         except Exception as error:
             self._reader = None
             self.damage = type(error).__name__
@@ -117,6 +123,8 @@ class PdfDocument:
             return
         try:
             status = self._reader.decrypt("").status.name
+        except OF_THE_SOURCE:
+            raise
         except Exception as error:
             raise DocumentRefused("the PDF is encrypted in a way that is not known") from error
         if status == "FAILED":
@@ -170,6 +178,8 @@ class PdfDocument:
             fields = form["/Fields"]
         except KeyError:
             return
+        except OF_THE_SOURCE:
+            raise
         except Exception as error:  # noqa: BLE001 - of hostile bytes; told as damage, and the file is scanned
             self.damage = type(error).__name__
             return
@@ -197,6 +207,8 @@ class PdfDocument:
                     yield field
             except RecursionError:
                 self.damage = "RecursionError"
+            except OF_THE_SOURCE:
+                raise
             except Exception as error:  # noqa: BLE001 - one broken field must not hide the others
                 self.damage = type(error).__name__
 
@@ -222,6 +234,8 @@ class PdfDocument:
             return self._parse(value)
         except RecursionError:
             return _broken("RecursionError")
+        except OF_THE_SOURCE:
+            raise
         except Exception as error:  # noqa: BLE001 - one broken dictionary must not hide the others
             return _broken(type(error).__name__)
 
@@ -274,6 +288,8 @@ class PdfDocument:
                         broken="found by a scan only",
                         reachable=False,
                     )
+            except OF_THE_SOURCE:
+                raise
             except Exception:  # noqa: BLE001, S112 - a hit that is no dictionary is no signature
                 continue
 
@@ -308,6 +324,8 @@ class PdfDocument:
                 store = root["/DSS"]
             except KeyError:
                 continue
+            except OF_THE_SOURCE:
+                raise
             except Exception as error:  # noqa: BLE001 - an unreadable store is told, signatures are still judged
                 self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
                 continue
@@ -328,6 +346,8 @@ class PdfDocument:
         for revision in range(min(self._reader.total_revisions - 1, MAXIMUM_REVISIONS)):
             try:
                 yield self._reader.get_historical_root(revision)
+            except OF_THE_SOURCE:
+                raise
             except Exception as error:  # noqa: BLE001 - an earlier revision may be beyond reading
                 self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
 
@@ -348,6 +368,8 @@ class PdfDocument:
             if not isinstance(place, int):
                 place = self._reader.xrefs[generic.Reference(place.obj_stream_id, 0, self._reader)]
             return (int(place),)
+        except OF_THE_SOURCE:
+            raise
         except Exception:  # noqa: BLE001 - unknown: taken for the end, so that no timestamp is said to cover it
             return (self.length,)
 
@@ -374,6 +396,8 @@ class PdfDocument:
                         values[target][value] = None
                         if value not in self._spans:
                             self._remember_place(value, items.raw_get(index), item)
+                except OF_THE_SOURCE:
+                    raise
                 except Exception as error:  # noqa: BLE001 - one broken value must not hide the others
                     self.findings.append(Finding("dss-value-unreadable", Severity.WARNING, type(error).__name__))
 
@@ -416,6 +440,8 @@ def _entry(value: Any, key: str, raw: bool = False) -> Any:
     """An entry or None; an entry that cannot be read counts as absent."""
     try:
         return value.raw_get(key, decrypt=generic.EncryptedObjAccess.RAW) if raw else value[key]
+    except OF_THE_SOURCE:
+        raise
     except Exception:  # noqa: BLE001 - absent and unreadable are judged alike: the format check misses it
         return None
 

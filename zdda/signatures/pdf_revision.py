@@ -6,48 +6,20 @@ Nothing that follows the signed bytes can say what they are: the reader ends whe
 from __future__ import annotations
 
 import io
-import os
-from typing import Any, BinaryIO
+from typing import Any
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.xref import ObjStreamRef
 
 from zdda.signatures.pdf_entries import TooMuch, meant, number_of, resolved, written
+from zdda.signatures.pdf_source import SourceStream
 
 MAXIMUM_OBJECTS = 50_000
 MAXIMUM_DEPTH = 40
 UNSEEN_CATALOG = frozenset({"/DSS", "/Extensions", "/Metadata", "/Version"})
 # Entries of a page that show nothing on it and may lead to other pages.
 _BESIDE_THE_PAGE = ("/B", "/AA", "/DPart", "/SeparationInfo")
-
-
-class _Beginning(io.RawIOBase):
-    """The first ``length`` bytes of a stream."""
-
-    def __init__(self, stream: BinaryIO, length: int) -> None:
-        super().__init__()
-        self._stream, self._length, self._position = stream, length, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        position = offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._length}[whence]
-        if position < 0:
-            raise ValueError("before the beginning")
-        self._position = position
-        return position
-
-    def readinto(self, buffer: Any) -> int:
-        self._stream.seek(self._position)
-        data = self._stream.read(max(0, min(len(buffer), self._length - self._position)))
-        buffer[: len(data)] = data
-        self._position += len(data)
-        return len(data)
 
 
 def signed_reader(reader: PdfFileReader, until: int) -> PdfFileReader | None:
@@ -58,7 +30,7 @@ def signed_reader(reader: PdfFileReader, until: int) -> PdfFileReader | None:
     if isinstance(reader.stream, io.BytesIO):
         beginning: Any = io.BytesIO(reader.stream.getbuffer()[:until])
     else:
-        beginning = io.BufferedReader(_Beginning(reader.stream, until), 1 << 16)
+        beginning = SourceStream(reader.stream, until)
     found = PdfFileReader(beginning, strict=False)
     if found.encrypted and found.decrypt("").status.name == "FAILED":
         return None
