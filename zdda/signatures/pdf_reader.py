@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from zdda.signatures import pdf_object_streams as _pdf_object_streams  # noqa: F401 - replaces at import
+from zdda.signatures import pdf_object_streams, pdf_xref_bound  # noqa: F401 - they replace functions at import
 from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
