@@ -10,6 +10,9 @@ import hashlib
 import hmac
 import io
 import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import BinaryIO
 
 from zdda.signatures import cms
@@ -75,7 +78,9 @@ def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> Sign
         raise FormatError(f"a CMS message has more than {MAXIMUM_SIGNERS} signers")
     content = choose_content(signed, detached, lambda signer, candidate: _verified(signer, signed, candidate))
     reader = _Reader(signed)
-    signatures = tuple(reader.signature(signer, content, (number,)) for number, signer in enumerate(signed.signers))
+    signatures = _told_apart(
+        reader.signature(signer, content, (number,)) for number, signer in enumerate(signed.signers)
+    )
     findings = []
     if _trailing(signed.der):
         findings.append(Finding("bytes-after-message", Severity.WARNING))
@@ -88,6 +93,20 @@ def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> Sign
         ocsps=signed.ocsps,
         findings=tuple(findings),
         detached_content=content.digest("sha256") if content is not None and signed.content is None else None,
+    )
+
+
+def _told_apart(siblings: Iterable[Signature]) -> tuple[Signature, ...]:
+    """Those that stand beside one another, with a finding where two are the same signature: which of them a report, a
+    timestamp or a counter-signature is about is then not to be told."""
+    found = tuple(replace(each, counter_signatures=_told_apart(each.counter_signatures)) for each in siblings)
+    values = Counter((each.signature_value, each.data_to_be_signed) for each in found if each.signature_value)
+    duplicated = Finding("signature-duplicated", Severity.WARNING)
+    return tuple(
+        replace(each, findings=(*each.findings, duplicated))
+        if values[each.signature_value, each.data_to_be_signed] > 1
+        else each
+        for each in found
     )
 
 

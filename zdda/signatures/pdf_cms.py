@@ -59,11 +59,9 @@ def cms_signature(
     if signed is None or not _consistent(signer, data):
         value_intact = False
     if len(data.signers) > 1:
-        # ISO 32000-2 clause 12.8.3.3.1 has one signer. The first is judged; another that does not hold is not
-        # passed over.
-        others = all(_holds(other, data, store, content_digest) for other in data.signers[1:10])
-        severity = Severity.WARNING if others and len(data.signers) <= 10 else Severity.FATAL
-        findings.append(Finding("several-signers", severity, str(len(data.signers))))
+        # ISO 32000-2 clause 12.8.3.3.1 and EN 319 142-1 have one SignerInfo: whose signature it is that the
+        # dictionary speaks of is not for us to choose.
+        findings.append(Finding("several-signers", Severity.FATAL, str(len(data.signers))))
     try:
         matchers = _matchers(dictionary, data, signer, signed, value_intact, content_digest)
         properties = signed_properties(signer)
@@ -117,18 +115,6 @@ def cms_signature(
         covered_until=end,
         document_length=pdf.length,
     )
-
-
-def _holds(signer: cms.Signer, data: cms.SignedData, store: tuple[bytes, ...], content_digest: ContentDigest) -> bool:
-    try:
-        _, intact = find_signer(
-            signer, (*data.certificates, *store), cms.certificate_references(signer), content_digest
-        )
-        claimed = cms.message_digest(signer)
-        over = signer.signed_attributes is None or claimed == content_digest(signer.digest_algorithm)
-    except FormatError:
-        return False
-    return intact and over and _consistent(signer, data)
 
 
 def _consistent(signer: cms.Signer, data: cms.SignedData) -> bool:

@@ -11,6 +11,8 @@ from zdda.validation.indications import SubIndication, failed, indeterminate
 from zdda.validation.policy import TokenPolicy
 from zdda.validation.qualification import CertificateDeclaration, CertificateUse
 
+_DUPLICATED = "signature-duplicated"
+
 
 def check_format(signature: Signature, token: TokenPolicy) -> Block:
     """5.2.2 format checking."""
@@ -21,7 +23,7 @@ def check_format(signature: Signature, token: TokenPolicy) -> Block:
     warnings = [
         finding
         for finding in signature.findings
-        if finding.severity is Severity.WARNING and finding.code != "modified-after-signing"
+        if finding.severity is Severity.WARNING and finding.code not in ("modified-after-signing", _DUPLICATED)
     ]
     checks.check("format-warning", not warnings, token.format_warnings, failure, checked=_codes(warnings))
     later = [finding for finding in signature.findings if finding.code == "modified-after-signing"]
@@ -32,6 +34,8 @@ def check_format(signature: Signature, token: TokenPolicy) -> Block:
         failure,
         checked=later[0].detail if later else "",
     )
+    if any(finding.code == _DUPLICATED for finding in signature.findings):
+        checks.check("signature-not-duplicated", False, token.duplicated_signature, failure)
     return checks.block()
 
 

@@ -32,6 +32,12 @@ MESSAGES: dict[str, Texts] = {
         "Po podpisu nebylo k dokumentu nic přidáno",
         "Dokument byl po podpisu změněn: byla přidána data, která tento podpis nepokrývá",
     ),
+    "signature-not-duplicated": Texts(
+        "The signature is in the document once",
+        "The same signature is in the document more than once",
+        "Podpis je v dokumentu jednou",
+        "Tentýž podpis je v dokumentu vícekrát",
+    ),
     # 5.2.3 identification of the signing certificate
     "signing-certificate-found": Texts(
         "The signing certificate is identified",

@@ -126,10 +126,13 @@ def test_of_two_signers_each_has_its_own_verdict() -> None:
     assert len({item["identifier"] for item in report.signatures}) == 2
 
 
-def test_the_same_signer_info_twice_is_two_signatures() -> None:
-    report = judge(message(plain(), plain()))
-    assert verdicts(report) == [*PASSED, *PASSED]
-    assert len({item["identifier"] for item in report.signatures}) == 2
+def test_the_same_signer_info_twice_is_two_signatures_and_neither_passes() -> None:
+    once = plain()
+    report = judge(message(once, once, plain(b"something else")))
+    assert verdicts(report) == [("TOTAL_FAILED", "FORMAT_FAILURE")] * 2 + [("TOTAL_FAILED", "HASH_FAILURE")]
+    assert report.signatures[2]["findings"] == []
+    assert [f["code"] for f in report.signatures[0]["findings"]] == ["signature-duplicated"]
+    assert len({item["identifier"] for item in report.signatures}) == 3
 
 
 def test_stripped_signed_attributes_never_pass() -> None:
