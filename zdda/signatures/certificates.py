@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from asn1crypto import x509 as asn1_x509
@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from cryptography.utils import CryptographyDeprecationWarning
 
 from zdda.model.byte_cache import remembered
-from zdda.signatures.der import children, read
+from zdda.signatures.der import children, in_utc, read
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.signed_structure import split_signed
@@ -40,6 +40,21 @@ _USAGES = (
 OCSP_NO_CHECK = "1.3.6.1.5.5.7.48.1.5"
 NO_REV_AVAIL = "2.5.29.56"
 VALIDITY_ASSURED_SHORT_TERM = "0.4.0.194121.2.1"
+KNOWN_CRITICAL = frozenset(
+    {
+        "2.5.29.15",
+        "2.5.29.32",
+        "2.5.29.17",
+        "2.5.29.19",
+        "2.5.29.30",
+        "2.5.29.36",
+        "2.5.29.37",
+        "2.5.29.31",
+        "2.5.29.54",
+        "1.3.6.1.5.5.7.1.3",
+    }
+)
+"""Extensions that the archive understands where they are critical (RFC 5280 clause 4.2)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -194,8 +209,8 @@ def _load_leniently(der: bytes) -> Certificate:
         serial=certificate.serial_number,
         issuer=certificate.issuer.dump(),
         subject=certificate.subject.dump(),
-        not_before=tbs["validity"]["not_before"].native.astimezone(UTC),
-        not_after=tbs["validity"]["not_after"].native.astimezone(UTC),
+        not_before=in_utc(tbs["validity"]["not_before"].native),
+        not_after=in_utc(tbs["validity"]["not_after"].native),
         public_key=public_key,
         public_key_info=tbs["subject_public_key_info"].dump(),
         key_identifier=certificate.key_identifier,

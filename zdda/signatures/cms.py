@@ -8,7 +8,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import wraps
 from typing import Any, ClassVar, ParamSpec, TypeVar
 
@@ -379,7 +379,7 @@ def signing_time(signer: Signer) -> datetime | None:
     if value is None:
         return None
     moment: datetime | None = cms.Time.load(value).native
-    return None if moment is None else moment.astimezone(UTC)
+    return None if moment is None else tlv.in_utc(moment)
 
 
 def octet_string(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from zdda.signatures.errors import FormatError
 
@@ -58,3 +59,11 @@ def children(data: bytes, start: int, end: int, limit: int = 10_000) -> Iterator
 def whole_length(data: bytes) -> int:
     """The length in bytes of the first TLV of ``data``, what follows it (padding) left out."""
     return read(data)[3]
+
+
+def in_utc(moment: datetime) -> datetime:
+    """A time as a parser gave it, in UTC. Raises ``FormatError`` for one without a zone: DER has Z always (X.690
+    clauses 11.7 and 11.8), and the zone of the machine that reads is nobody's meaning."""
+    if moment.tzinfo is None:
+        raise FormatError("a time without a zone")
+    return moment.astimezone(UTC)

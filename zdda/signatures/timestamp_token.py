@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from asn1crypto import tsp
 
 from zdda.model.byte_cache import remembered
 from zdda.signatures import cms
+from zdda.signatures import der as tlv
 from zdda.signatures.certificates import Certificate
 from zdda.signatures.cms_verification import candidates, verify_signer
 from zdda.signatures.errors import FormatError
@@ -87,7 +88,7 @@ def _parse(der: bytes) -> TimestampToken:
         gen_time: datetime = info["gen_time"].native
         hash_algorithm = digest_name(imprint["hash_algorithm"]["algorithm"].dotted)
         fields = {
-            "gen_time": gen_time.astimezone(UTC),
+            "gen_time": tlv.in_utc(gen_time),
             "hash_algorithm": hash_algorithm,
             "imprint": bytes(imprint["hashed_message"]),
             "policy": str(info["policy"].dotted),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from asn1crypto import algos, ocsp
 
 from zdda.model.byte_cache import ByteCache
 from zdda.signatures import der as tlv
-from zdda.signatures.certificates import OCSP_NO_CHECK, Certificate, load_certificate, same_name
+from zdda.signatures.certificates import KNOWN_CRITICAL, OCSP_NO_CHECK, Certificate, load_certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.signed_structure import is_signed_by, split_signed
@@ -31,6 +31,8 @@ _CERTIFICATE_HASH = "1.3.36.8.3.13"
 """certHash of Common PKI : which certificate the responder knows, not only which number."""
 _UNDERSTOOD = frozenset({_ARCHIVE_CUTOFF, _CERTIFICATE_HASH, "1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.48.1.9"})
 """Also the nonce, which matters to whoever asked, and extended-revoke (RFC 6960 clause 4.4.8)."""
+_UNDERSTOOD_IN_RESPONDER = KNOWN_CRITICAL | {OCSP_NO_CHECK}
+_SIGNING = frozenset({"digital_signature", "content_commitment"})
 _HASHES = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512", "sha3_224", "sha3_256", "sha3_384", "sha3_512"})
 _MAXIMUM_ANSWER = 4 * 1024 * 1024
 _REMEMBERED = 64 * 1024 * 1024
@@ -96,7 +98,7 @@ def _read(der: bytes) -> _Ocsp | str:
             basic,
             hashlib.sha256(der).digest(),
             hashlib.sha256(basic).digest(),
-            data["produced_at"].native.astimezone(UTC),
+            tlv.in_utc(data["produced_at"].native),
             responder.chosen.untag().dump() if by_name else None,
             None if by_name else bytes(responder.chosen.native),
             _certificates(basic),
@@ -121,7 +123,7 @@ def _single(item: Any) -> _Single:
         verdict = CertificateStatus.GOOD
     elif status.name == "revoked":
         verdict = CertificateStatus.REVOKED
-        revoked_at = status.chosen["revocation_time"].native.astimezone(UTC)
+        revoked_at = tlv.in_utc(status.chosen["revocation_time"].native)
         reason = status.chosen["revocation_reason"].native or "unspecified"
     for extension in item["single_extensions"] or ():
         if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
@@ -140,8 +142,8 @@ def _single(item: Any) -> _Single:
         verdict,
         revoked_at,
         reason,
-        item["this_update"].native.astimezone(UTC),
-        None if next_update is None else next_update.astimezone(UTC),
+        tlv.in_utc(item["this_update"].native),
+        None if next_update is None else tlv.in_utc(next_update),
         cutoff,
         certificate_hash,
     )
@@ -287,8 +289,12 @@ def _responder(
 
 
 def _authorised(responder: Certificate, authority: Certificate) -> bool:
+    """A responder's certificate is held to what clause 6.1 asks of any: nothing critical in it that is not understood,
+    and a key that is for signing (RFC 5280 clauses 4.2 and 4.2.1.12)."""
     return (
         OCSP_SIGNING in (responder.extended_key_usage or ())
+        and responder.critical_extensions <= _UNDERSTOOD_IN_RESPONDER
+        and (responder.key_usage is None or not responder.key_usage.isdisjoint(_SIGNING))
         and same_name(responder.issuer, authority.subject)
         and is_signed_by(responder.der, responder.sha256, authority.public_key, authority.public_key_info)
     )

@@ -16,20 +16,6 @@ from zdda.trust.revocation import Doubt
 from zdda.validation.constraints import Level
 
 TIMESTAMPING = "1.3.6.1.5.5.7.3.8"
-KNOWN_CRITICAL = frozenset(
-    {
-        "2.5.29.15",
-        "2.5.29.32",
-        "2.5.29.17",
-        "2.5.29.19",
-        "2.5.29.30",
-        "2.5.29.36",
-        "2.5.29.37",
-        "2.5.29.31",
-        "2.5.29.54",
-        "1.3.6.1.5.5.7.1.3",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from datetime import datetime
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.clock import format_time
-from zdda.signatures.certificates import Certificate
+from zdda.signatures.certificates import KNOWN_CRITICAL, Certificate
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.trust.paths import PathCertificate, PathResult, PathStatus
 from zdda.trust.revocation import CertificateStatus, Doubt, RevocationFact
 from zdda.validation.acceptance import check_algorithm
 from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.indications import SubIndication, indeterminate
-from zdda.validation.policy import KNOWN_CRITICAL, CertificatePolicy, TokenPolicy, ValidationPolicy
+from zdda.validation.policy import CertificatePolicy, TokenPolicy, ValidationPolicy
 
 CLAUSE = "EN 319 102-1 5.2.6"
 REVOCATION_ISSUER = "revocation-issuer-in-validity-period"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -60,3 +61,27 @@ def test_a_responder_that_may_be_revoked_is_checked_with_its_own_issuer() -> Non
     of_issuing = responder("of the issuing ca", lab.issuing, no_check=False)
     assert judge(of_issuing).status is not PathStatus.VALID, "nothing is known of it"
     assert judge(of_issuing, (crl(lab.issuing),)).status is PathStatus.VALID
+
+
+ODD = (x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00"), True)
+
+
+@pytest.mark.parametrize(
+    ("more", "heard"),
+    [
+        ({}, True),
+        ({"usage": "sign"}, True),
+        ({"usage": "ca"}, False),
+        ({"extra": [(ODD[0], False)]}, True),
+        ({"extra": [ODD]}, False),
+    ],
+)
+def test_a_responder_with_a_key_for_something_else_or_an_unknown_condition_is_not_heard(
+    more: dict[str, Any], heard: bool
+) -> None:
+    """RFC 5280 clauses 4.2 (critical extensions) and 4.2.1.12 (key usage beside OCSPSigning)."""
+    usages = [ExtendedKeyUsageOID.OCSP_SIGNING]
+    by = certificate(
+        "odd responder", world().issuing, extended=usages, no_check=True, end=CA_END, **{"usage": "digital", **more}
+    )
+    assert judge(by).status is (PathStatus.VALID if heard else PathStatus.REVOCATION_UNKNOWN)
