@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from zdda.signatures import cms
-from zdda.signatures import der as tlv
+from zdda.signatures.ber import extent
 from zdda.signatures.cades_profile import profile_of
 from zdda.signatures.cades_timestamps import Surroundings, timestamps_of
-from zdda.signatures.content import Content, Detached, choose_content
+from zdda.signatures.content import Content, Detached, choose_content, differs
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import (
     DigestMatcher,
@@ -43,14 +43,16 @@ _ARMOUR = re.compile(rb"-----BEGIN (?:PKCS7|CMS|PKCS #7 SIGNED DATA)-----([A-Za-
 # Of these a second instance, or a second value, would leave it open which one is meant (RFC 5652 clause 11).
 _SINGLE = (cms.CONTENT_TYPE, cms.MESSAGE_DIGEST, cms.SIGNING_CERTIFICATE, cms.SIGNING_CERTIFICATE_V2)
 
+_AFTER_MESSAGE = Finding("bytes-after-message", Severity.WARNING)
+
 
 class DocumentTooLarge(Exception):
     """A CMS message that is not read into memory whole."""
 
 
-def load(document: BinaryIO) -> bytes:
-    """The message's bytes, armour taken off. Raises ``DocumentTooLarge`` over 64 MiB, ``FormatError`` for armour that
-    is none."""
+def load(document: BinaryIO) -> tuple[bytes, tuple[Finding, ...]]:
+    """The message's bytes, armour taken off, and what is to be said of what stands behind the armour. Raises
+    ``DocumentTooLarge`` over 64 MiB, ``FormatError`` for armour that is none."""
     length = document.seek(0, io.SEEK_END)
     if length > cms.MAXIMUM_LENGTH:
         raise DocumentTooLarge(f"{length} bytes")
@@ -58,14 +60,17 @@ def load(document: BinaryIO) -> bytes:
     data = document.read()
     start = data.lstrip(b"\xef\xbb\xbf\t\r\n ")
     if not start.startswith(b"-----BEGIN "):
-        return data
+        return data, ()
     armoured = _ARMOUR.match(start)
     if armoured is None:
         raise FormatError("PEM armour without a CMS message in it")
     try:
-        return binascii.a2b_base64(armoured[1])
+        message = binascii.a2b_base64(armoured[1])
     except binascii.Error as error:
         raise FormatError("PEM armour without a CMS message in it") from error
+    # Another message behind it is not read: then it must not seem to have been.
+    behind = start[armoured.end() :].partition(b"-----")[2].strip()
+    return message, (_AFTER_MESSAGE,) if behind else ()
 
 
 def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> SignedDocument:  # noqa: B008 - immutable
@@ -83,7 +88,10 @@ def document_of(signed: cms.SignedData, detached: Detached = Detached()) -> Sign
     )
     findings = []
     if _trailing(signed.der):
-        findings.append(Finding("bytes-after-message", Severity.WARNING))
+        findings.append(_AFTER_MESSAGE)
+    if signed.content is not None and differs(signed.content, detached):
+        # RFC 5652 clause 5.2: the content is the message's own. Whoever names another one must hear that it is not.
+        findings.append(Finding("detached-content-ignored", Severity.WARNING))
     return SignedDocument(
         format="CMS",
         length=len(signed.der),
@@ -111,7 +119,10 @@ def _told_apart(siblings: Iterable[Signature]) -> tuple[Signature, ...]:
 
 
 def _trailing(data: bytes) -> bool:
-    return data[1:2] != b"\x80" and tlv.whole_length(data) < len(data)
+    try:
+        return extent(data)[3] < len(data)
+    except FormatError:
+        return False  # BER that was read, and whose end our own reader does not find
 
 
 def _verified(signer: cms.Signer, signed: cms.SignedData, content: Content) -> bool:

@@ -36,12 +36,14 @@ def is_signed_data(document: BinaryIO) -> bool:
 
 def read_cms_document(document: BinaryIO, detached: Detached = Detached()) -> SignedDocument:  # noqa: B008 - immutable
     """Raises ``FormatError``, or ``DocumentTooLarge`` where the message is over 64 MiB."""
-    data = load(document)
+    data, armour = load(document)
     length = document.seek(0, io.SEEK_END)
     start = token_in_response(data[:_WINDOW])
     if start is not None:
         data = data[start:]
     signed = cms.parse_signed_data(data)
     if signed.content_type == TST_INFO and signed.content is not None:
-        return replace(read_token(data, detached), length=length)
-    return replace(document_of(signed, detached), length=length)
+        found = read_token(data, detached)
+    else:
+        found = document_of(signed, detached)
+    return replace(found, length=length, findings=(*found.findings, *armour))

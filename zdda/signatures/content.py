@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,3 +106,15 @@ def _is_named(signer: cms.Signer, content: Content, verifies: Callable[[cms.Sign
         return claimed is not None and hmac.compare_digest(claimed, content.digest(signer.digest_algorithm))
     except FormatError:
         return False
+
+
+def differs(own: bytes, detached: Detached) -> bool:
+    """Whether the caller named content, and other content than that which the message holds."""
+    if detached.guessed or not detached.streams:
+        return False
+    for candidate in detached.streams[:MAXIMUM_CANDIDATES]:
+        content = Content(candidate)
+        content.prepare(("sha256",))
+        if hmac.compare_digest(content.digest("sha256"), hashlib.sha256(own).digest()):
+            return False
+    return True

@@ -119,6 +119,37 @@ def test_candidates_do_not_replace_content_that_the_message_holds() -> None:
     assert verdicts(judge(message(content=b"swapped"), CONTENT)) == [("TOTAL_FAILED", "HASH_FAILURE")]
 
 
+def told(report: ValidationReport) -> list[str]:
+    return [finding["code"] for finding in report.content["document"]["findings"]]
+
+
+def test_content_named_by_the_caller_that_is_not_the_messages_own_is_told() -> None:
+    assert told(judge(message(), CONTENT)) == []
+    other = judge(message(), b"I owe you 1000000")
+    assert (verdicts(other), told(other)) == (PASSED, ["detached-content-ignored"])
+    guessed = validate_document(
+        io.BytesIO(message()), TrustAnchors(()), at=NOW, detached=[io.BytesIO(b"another of the deposit")], guessed=True
+    )
+    assert told(guessed) == []
+
+
+@pytest.mark.parametrize("write", [encode, indefinite])
+def test_bytes_behind_a_message_are_told(write: Any) -> None:
+    data = message(write=write)
+    assert told(judge(data)) == []
+    assert told(judge(data + b"%PDF-1.7 something else")) == ["bytes-after-message"]
+
+
+def test_a_second_message_behind_armour_is_told() -> None:
+    def armour(data: bytes) -> bytes:
+        return b"-----BEGIN PKCS7-----\n" + base64.encodebytes(data) + b"-----END PKCS7-----\n"
+
+    good, bad = message(), message(plain(b"something else"))
+    assert told(judge(armour(good) + b"\r\n")) == []
+    both = judge(armour(good) + armour(bad))
+    assert (verdicts(both), told(both)) == (PASSED, ["bytes-after-message"])
+
+
 def test_of_two_signers_each_has_its_own_verdict() -> None:
     report = judge(message(plain(), plain(b"something else")))
     assert verdicts(report) == [*PASSED, ("TOTAL_FAILED", "HASH_FAILURE")]

@@ -102,7 +102,7 @@ def test_a_certificate_that_only_the_lenient_parser_reads() -> None:
     (_, first, last), *rest = children(whole, start, end, 3)
     _, inner, inner_end, _ = read(whole, first, last)
     fields = [whole[a:b] for _, a, b in children(whole, inner, inner_end, 16)]
-    fields[4] = encode(0x30, encode(0x17, b"200101000000Z") + encode(0x17, b"230101000000"))
+    fields[4] = encode(0x30, encode(0x17, b"200101000000Z") + encode(0x18, b"20230101000000"))
     tail = b"".join(whole[a:b] for _, a, b in rest)
     with pytest.raises(FormatError):
         load_certificate(encode(0x30, encode(0x30, b"".join(fields)) + tail))
