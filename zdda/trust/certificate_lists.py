@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from zdda.signatures.certificates import Certificate, same_name
+from zdda.signatures.certificates import KNOWN_CRITICAL, Certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signed_structure import is_signed_by
 from zdda.trust.crl_entries import CrlEntry
@@ -71,6 +71,7 @@ def _signer(
             each
             for each in others
             if same_name(each.subject, crl.issuer)
+            and each.critical_extensions <= KNOWN_CRITICAL
             and (each.der == issuer.der or same_name(each.issuer, issuer.subject))
             and is_signed_by(each.der, each.sha256, issuer.public_key, issuer.public_key_info)
         )

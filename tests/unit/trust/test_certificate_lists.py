@@ -304,6 +304,15 @@ def test_another_cas_namesake_of_the_lists_issuer_is_not_believed() -> None:
     assert facts(signed, of=INDIRECT, others=[sibling]) == (), "not issued by the certificate's own issuer"
 
 
+@pytest.mark.parametrize("critical", [False, True])
+def test_an_indirect_lists_issuer_under_an_unknown_condition_is_not_believed(critical: bool) -> None:
+    """RFC 5280 clause 4.2: a certificate with a critical extension that is not understood is rejected."""
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4.5"), b"\x05\x00")
+    issuer = certificate("list service", ROOT, ca=True, extra=[(odd, critical)])
+    signed = written(issuer, [], extra=[point(HERE, indirect=True)])
+    assert bool(facts(signed, of=INDIRECT, others=[issuer])) is not critical
+
+
 def test_an_indirect_lists_entries_are_of_the_issuer_in_force() -> None:
     """Clause 5.3.3: an entry without certificateIssuer has that of the entry before it."""
     other = certificate("yet another root", None, ca=True)
