@@ -259,6 +259,17 @@ def test_a_stream_that_the_end_of_the_revision_cuts_short_is_not_judged() -> Non
     assert told(base, {5: b"<< >>"}) is Changes.NOT_DETERMINED
 
 
+@pytest.mark.parametrize(
+    ("start", "end"), [(b"<< /Type /Font /X (", b") /Type /XObject >>"), (b"[ (", b") 1 ]"), (b"(", b")")]
+)
+def test_an_object_that_goes_on_after_the_revision_is_not_judged(start: bytes, end: bytes) -> None:
+    """Its string holds the table and the end of the signed revision, and whatever else comes to it later."""
+    base = signed(o6=b"<< /Font << /F1 99 0 R >> >>", o99=start)
+    previous = int(base[base.rindex(b"startxref") + 10 :].split()[0])
+    document = written({5: b"<< >>"}, b"/Prev %d" % previous, base + end + b"\nendobj\n")
+    assert changes_after(PdfFileReader(io.BytesIO(document), strict=False), len(base)) is Changes.NOT_DETERMINED
+
+
 def test_another_generation_of_a_number() -> None:
     base = signed()
     document = revised(base, {4: REPLACED}).replace(b"4 0 obj\n%s" % REPLACED, b"4 1 obj\n%s" % REPLACED)
