@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 
 from asn1crypto import core
@@ -26,7 +27,7 @@ from tests.unit.signatures.cms_maker import (
     signed_data,
     signer_info,
 )
-from tests.unit.validation.laboratory import NOW, crl, ocsp_answer, sign_bytes, sign_pdf, token, update, world
+from tests.unit.validation.laboratory import NOW, SIGNED, crl, ocsp_answer, sign_bytes, sign_pdf, token, update, world
 from zdda.signatures import cms
 from zdda.signatures.certificates import load_certificate
 from zdda.signatures.errors import FormatError
@@ -85,7 +86,8 @@ def cms_seeds() -> tuple[bytes, ...]:
         made = token(lab.authority, hashlib.sha256(value).digest(), certificates=lab.chain)
         return [attribute("1.2.840.113549.1.9.16.2.14", made)]
 
-    timestamped = signer_info(lab.signer, signed_attributes(lab.signer, digest), unsigned=stamped)
+    later = signed_attributes(lab.signer, digest, moment=SIGNED + timedelta(minutes=1))
+    timestamped = signer_info(lab.signer, later, unsigned=stamped)
     return (
         signed_data([info], CONTENT, chain),
         signed_data([info], None, chain),
