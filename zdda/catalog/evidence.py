@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -143,7 +143,7 @@ def insert_batch(
             root=root,
         )
     )
-    insert_members(tx, batch_id, members)
+    insert_members(tx, batch_id, dict(enumerate(members)))
     places = [
         {"tenant": tx.tenant, "package": member.package_id, "of_batch": batch_id, "index": index}
         for index, member in enumerate(members)
@@ -153,8 +153,8 @@ def insert_batch(
         tx.execute(_PLACE, places)
 
 
-def insert_members(tx: Transaction, batch_id: UUID, members: Sequence[Member]) -> None:
-    """Lists the leaves of a batch in their order."""
+def insert_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
+    """Lists leaves of a batch by their numbers in the tree."""
     tx.execute(
         insert(evidence_members),
         [
@@ -167,7 +167,7 @@ def insert_members(tx: Transaction, batch_id: UUID, members: Sequence[Member]) -
                 "sequence": member.sequence,
                 "digest": member.digest,
             }
-            for index, member in enumerate(members)
+            for index, member in sorted(members.items())
         ],
     )
 

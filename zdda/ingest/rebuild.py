@@ -16,7 +16,7 @@ from typing import cast
 from uuid import UUID
 
 from zdda.audit.log import record as audit
-from zdda.catalog.evidence import Member, insert_amendment
+from zdda.catalog.evidence import Member, insert_amendment, insert_members
 from zdda.catalog.installation import mark_rebuilt
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
 from zdda.catalog.validation_objects import insert_validation_uses
@@ -33,7 +33,6 @@ from zdda.ingest.restored_rows import (
     is_empty,
     restore_batch,
     restore_deposit,
-    restore_members,
 )
 from zdda.ingest.validation_rows import validation_uses
 from zdda.model.canonical_json import canonical_json
@@ -358,7 +357,7 @@ class CatalogRebuild:
             ),
         )
         if members:
-            restore_members(tx, batch_id, members)
+            insert_members(tx, batch_id, members)
 
 
 def _place_of(told: _Told) -> tuple[UUID, int]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import func, insert, select
 
-from zdda.catalog.evidence import BatchState, Member
+from zdda.catalog.evidence import BatchState
 from zdda.catalog.packages import ArchivedDocument
 from zdda.catalog.tables import (
     amendments,
@@ -17,7 +17,6 @@ from zdda.catalog.tables import (
     deposit_history,
     deposits,
     evidence_batches,
-    evidence_members,
     objects,
     packages,
 )
@@ -150,23 +149,4 @@ def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
             disposal_year=batch.retain_until.year,
             **{name: getattr(batch, name) for name in RestoredBatch.__dataclass_fields__},
         )
-    )
-
-
-def restore_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
-    """Lists the leaves whose owners are known, by their numbers in the tree."""
-    tx.execute(
-        insert(evidence_members),
-        [
-            {
-                "tenant_id": tx.tenant,
-                "batch_id": batch_id,
-                "leaf_index": index,
-                "package_id": member.package_id,
-                "kind": member.kind,
-                "sequence": member.sequence,
-                "digest": member.digest,
-            }
-            for index, member in sorted(members.items())
-        ],
     )
