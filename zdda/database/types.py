@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, MetaData
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.expression import ColumnElement
+from sqlalchemy.sql.expression import FunctionElement
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,11 +41,12 @@ class Moment(TypeDecorator[datetime]):
         return None if value is None else _EPOCH + int(value) * MICROSECOND
 
 
-class database_now(ColumnElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
+class database_now(FunctionElement[datetime]):  # noqa: N801 - reads as the SQL function that it is
     """The database's own clock, at the statement (not at the start of the transaction)."""
 
+    name = "database_now"
     type = Moment()
-    inherit_cache = True
+    inherit_cache = True  # a function without arguments has a cache key: what holds it is compiled once
 
 
 @compiles(database_now, "sqlite")
