@@ -11,17 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from itertools import count
 from xml.etree import ElementTree
 
+from zdda.signatures.format_expressions import leading, required, widest
+
 _SOURCES = ("formats-v109.xml", "format_extensions.xml")
-_BEGINNING = "(?s)\\A"
 _NEAR = 256
-_GAP = re.compile(r"\.\{(\d+)(?:,(\d+))?\}")
-_ESCAPE = re.compile(r"\\x([0-9a-fA-F]{2})|\\([^A-Za-z0-9])|\\([nrt])")
-_QUANTIFIERS = "*+?{"
-_SPECIAL = ".^$*+?{}[]\\|()"
-_CONTROL = {"n": 0x0A, "r": 0x0D, "t": 0x09}
+_SHARED = 24
+_WIDE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +33,51 @@ class IdentifiedFormat:
 
 @dataclass(slots=True)
 class _Pattern:
-    """``literal`` is found, for BOF between the offsets ``start`` and ``window``, wherever the expression matches."""
+    """``literal`` is found, for BOF between the offsets ``start`` and ``window``, wherever the expression matches, and
+    so is ``beyond``. ``reach``: a match lies within so many bytes of the beginning or before the end; None: anywhere."""
 
     position: str
     expression: str
     literal: bytes
-    start: int
-    window: int
+    start: int = 0
+    window: int = 0
+    beyond: bytes = b""
+    reach: int | None = None
     compiled: re.Pattern[bytes] | None = None
 
     def possible(self, head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
         """``known`` remembers what was looked for in this file: families of formats share their words."""
-        if not self.literal:
-            return True
         if self.position == "BOF":
-            return head.find(self.literal, self.start, self.window) >= 0
-        name = (self.position, self.literal)
-        if name not in known:
-            known[name] = self.literal in (tail if self.position == "EOF" else head)
-        return known[name]
+            if self.window > _WIDE and self.beyond and not _known("BOF", self.beyond, head, known):
+                return False
+            if head.find(self.literal, self.start, self.window) < 0:
+                return False
+            return not self.beyond or head.find(self.beyond, 0, self.reach) >= 0
+        if self.reach is not None:
+            return tail.find(self.literal, -self.reach) >= 0 and self.matches(head, tail)
+        word, place = self.literal, tail if self.position == "EOF" else head
+        return _known(self.position, word[:_SHARED], place, known) and _known(self.position, word, place, known)
 
     def matches(self, head: bytes, tail: bytes) -> bool:
         if self.compiled is None:
             self.compiled = re.compile(self.expression.encode("latin-1"))
         if self.position == "BOF":
             return self.compiled.match(head) is not None
-        return self.compiled.search(tail if self.position == "EOF" else head) is not None
+        if self.position == "EOF":
+            return self.compiled.search(tail if self.reach is None else tail[-self.reach :]) is not None
+        return self.compiled.search(head) is not None
+
+    @property
+    def cost(self) -> int:
+        """What stands at the beginning is the cheapest to look for, then what stands at the end."""
+        return 0 if self.position == "BOF" else 1 if self.reach is not None else 2
+
+
+def _known(position: str, word: bytes, place: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
+    name = (position, word)
+    if name not in known:
+        known[name] = word in place
+    return known[name]
 
 
 @dataclass(slots=True)
@@ -78,23 +94,14 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
     """
     if not head:
         return None
-    pairs: set[bytes | None] = {head[index : index + 2] for index in range(min(len(head), _NEAR) - 1)}
     known: dict[tuple[str, bytes], bool] = {}
-    matched: list[_Format] = []
-    by_pair = _starting_with(head[0])
-    # Two bytes that must stand near the beginning, and do not, spare most searches.
-    candidates = [entry for pair in (None, *(pairs & by_pair.keys())) for entry in by_pair.get(pair, ())]
-    for _, signature, item in sorted(candidates, key=_order):
-        if matched and matched[-1] is item:
-            continue
-        first = signature[0]
-        if first.literal and first.position == "BOF" and head.find(first.literal, first.start, first.window) < 0:
-            continue
-        if _matches(signature, head, tail, known):
-            matched.append(item)
-    inferior = {puid for item in matched for puid in item.superior_to}
-    best = [item for item in matched if item.found.puid not in inferior]
-    return best[0].found if best else None
+    matched: dict[int, _Format] = {}
+    for place, signature, item in _starting_with(head[0]).candidates(head):
+        if place not in matched and _matches(signature, head, tail, known):
+            matched[place] = item
+    inferior = {puid for item in matched.values() for puid in item.superior_to}
+    best = [place for place, item in matched.items() if item.found.puid not in inferior]
+    return matched[min(best)].found if best else None
 
 
 def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
@@ -107,27 +114,48 @@ def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tu
 _Entry = tuple[int, list[_Pattern], _Format]
 
 
-def _order(entry: _Entry) -> int:
-    return entry[0]
+@dataclass(slots=True)
+class _Candidates:
+    """(Place of the format in PRONOM's order, signature, format) of each signature, by bytes that must stand at one
+    place (start and length), by two bytes that must stand near the beginning, and the others."""
+
+    fixed: dict[tuple[int, int], dict[bytes, list[_Entry]]] = field(default_factory=dict)
+    near: dict[tuple[int, int], list[_Entry]] = field(default_factory=dict)
+    others: list[_Entry] = field(default_factory=list)
+
+    def add(self, entry: _Entry) -> None:
+        for pattern in entry[1]:
+            literal, start = pattern.literal, pattern.start
+            if pattern.position != "BOF" or not literal:
+                continue
+            if pattern.window == start + len(literal):
+                self.fixed.setdefault((start, start + len(literal)), {}).setdefault(literal, []).append(entry)
+                return
+            if pattern.window <= _NEAR and len(literal) >= 2:
+                self.near.setdefault((literal[0], literal[1]), []).append(entry)
+                return
+        self.others.append(entry)
+
+    def candidates(self, head: bytes) -> Iterator[_Entry]:
+        """Every signature that may match; two bytes that must stand near the beginning, and do not, spare most."""
+        for (start, end), entries in self.fixed.items():
+            yield from entries.get(head[start:end], ())
+        beginning = head[:_NEAR]
+        for pair in self.near.keys() & set(zip(beginning, beginning[1:], strict=False)):
+            yield from self.near[pair]
+        yield from self.others
 
 
 @lru_cache(maxsize=256)
-def _starting_with(first: int) -> dict[bytes | None, list[_Entry]]:
-    """By two bytes near the beginning, or None: (place in PRONOM's order, signature, format) of the formats of which
-    a signature starts with the byte ``first`` or with no fixed byte."""
+def _starting_with(first: int) -> _Candidates:
+    """The signatures that start with the byte ``first`` or with no fixed byte."""
     by_first, unfixed = _registry()
     formats = _formats()
-    found: dict[bytes | None, list[_Entry]] = {}
-    places = count()
+    found = _Candidates()
     for index in sorted({*by_first.get(first, ()), *unfixed}):
         for signature in formats[index].signatures:
-            found.setdefault(_pair(signature), []).append((next(places), signature, formats[index]))
+            found.add((index, signature, formats[index]))
     return found
-
-
-def _pair(signature: list[_Pattern]) -> bytes | None:
-    near = (item for item in signature if item.position == "BOF" and item.window <= _NEAR)
-    return next((item.literal[:2] for item in near if len(item.literal) >= 2), None)
 
 
 @lru_cache(maxsize=1)
@@ -179,91 +207,20 @@ def _read(element: ElementTree.Element) -> _Format | None:
         for pattern in signature.findall("pattern"):
             expression = pattern.findtext("regex") or ""
             position = pattern.findtext("position") or "VAR"
-            literal, start, window = _leading(expression) if position == "BOF" else (_required(expression), 0, 0)
-            patterns.append(_Pattern(position, expression, literal, start, window))
+            patterns.append(_pattern(position, expression))
         if patterns:
-            # What stands at the beginning is the cheapest to look for.
-            item.signatures.append(sorted(patterns, key=lambda pattern: pattern.position != "BOF"))
+            item.signatures.append(sorted(patterns, key=lambda pattern: pattern.cost))
     return item
 
 
-def _leading(expression: str) -> tuple[bytes, int, int]:
-    """Of an expression for the beginning: (bytes that every match holds, from where on and up to where they stand);
-    no bytes where none are certain."""
-    if not expression.startswith(_BEGINNING) or _has_alternatives(expression):
-        return b"", 0, 0
-    rest = expression[len(_BEGINNING) :]
-    least = most = 0
-    while match := _GAP.match(rest):
-        least += int(match[1])
-        most += int(match[2] or match[1])
-        rest = rest[match.end() :]
-    literal = next(_runs(rest), b"") if rest and (rest[0] not in _SPECIAL or rest[0] == "\\") else b""
-    return literal, least, most + len(literal)
-
-
-def _required(expression: str) -> bytes:
-    """The longest run of bytes that every match of an expression for any place holds."""
-    if _has_alternatives(expression):
-        return b""
-    return max(_runs(expression.removeprefix("(?s)").removesuffix("\\Z")), key=len, default=b"")
-
-
-def _runs(expression: str) -> Iterator[bytes]:
-    """The runs of fixed bytes outside groups and classes, in order; what a quantifier follows is left out."""
-    run = bytearray()
-    while expression:
-        escape = _ESCAPE.match(expression)
-        if escape is not None:
-            byte = int(escape[1], 16) if escape[1] else _CONTROL[escape[3]] if escape[3] else ord(escape[2])
-            following = expression[escape.end() :]
-        elif expression[0] not in _SPECIAL and ord(expression[0]) < 0x80:
-            byte, following = ord(expression[0]), expression[1:]
-        else:
-            if run:
-                yield bytes(run)
-                run.clear()
-            expression = expression[_extent(expression) :]
-            continue
-        if following and following[0] in _QUANTIFIERS:
-            if run:
-                yield bytes(run)
-                run.clear()
-        else:
-            run.append(byte)
-        expression = following
-    if run:
-        yield bytes(run)
-
-
-def _extent(expression: str) -> int:
-    """How many characters the group, class, repetition or single special character at the beginning takes."""
-    depth, index, in_class = 0, 0, False
-    while index < len(expression):
-        character = expression[index]
-        if character == "\\":
-            index += 2
-            if depth == 0 and not in_class:
-                return index
-            continue
-        if in_class:
-            in_class = character != "]"
-        elif character == "[":
-            in_class = True
-        elif character in "({":
-            depth += 1
-        elif character in ")}":
-            depth -= 1
-        index += 1
-        if depth == 0 and not in_class:
-            return index
-    return index
-
-
-def _has_alternatives(expression: str) -> bool:
-    """Whether the whole expression is a choice: a bar stands outside of every group and class."""
-    while expression:
-        if expression[0] == "|":
-            return True
-        expression = expression[_extent(expression) :]
-    return False
+def _pattern(position: str, expression: str) -> _Pattern:
+    if position == "EOF":
+        reach = widest(expression)
+        return _Pattern(position, expression, required(expression), reach=reach if reach is not None and 0 < reach <= _WIDE else None)
+    if position != "BOF":
+        return _Pattern(position, expression, required(expression))
+    literal, start, window = leading(expression)
+    beyond = required(expression)
+    if not literal or beyond == literal:
+        beyond = b""
+    return _Pattern(position, expression, literal, start, window, beyond, widest(expression))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zdda.signatures.identification import _extent, _leading, _required, identify
+from zdda.signatures.format_expressions import extent, leading, required, widest
+from zdda.signatures.identification import _formats, identify
 
 WINDOW = 64 * 1024
 
@@ -54,7 +55,7 @@ def test_a_media_type_comes_along() -> None:
     ],
 )
 def test_what_an_expression_begins_with(expression: str, literal: bytes, start: int, window: int) -> None:
-    assert _leading(expression) == (literal, start, window)
+    assert leading(expression) == (literal, start, window)
 
 
 @pytest.mark.parametrize(
@@ -68,14 +69,46 @@ def test_what_an_expression_begins_with(expression: str, literal: bytes, start: 
     ],
 )
 def test_what_an_expression_cannot_do_without(expression: str, literal: bytes) -> None:
-    assert _required(expression) == literal
+    assert required(expression) == literal
+
+
+@pytest.mark.parametrize(
+    ("expression", "most"),
+    [
+        (r"(?s)%%EO(?:F|F\n|F\r\x00).{0,1024}\Z", 1031),
+        (r"(?s)a[)\]]\x41\.?b{3}\Z", 7),
+        (r"(?s)\A.{2,9}(?:ab|c(?:d|efg){2}){0,2}x??", 9 + 14 + 1),
+        (r"(?s)ab*\Z", None),
+        (r"(?s)ab+?\Z", None),
+        (r"(?s)ab{2,}\Z", None),
+        (r"(?s)(?=ab)c\Z", None),
+        (r"(?s)a\Z|b", None),
+        (r"(?s)ab", None),
+        (r"(?s)a\d\Z", None),
+    ],
+)
+def test_how_long_a_match_can_be(expression: str, most: int | None) -> None:
+    assert widest(expression) == most
+
+
+def test_how_long_matches_can_be_in_all_of_the_registry() -> None:
+    """The standard library's own reckoning is private: a test may ask it."""
+    parse = __import__("re")._parser.parse
+    told = 0
+    for item in _formats():
+        for pattern in (pattern for signature in item.signatures for pattern in signature):
+            most = widest(pattern.expression)
+            if most is not None and pattern.position != "VAR":
+                told += 1
+                assert most == parse(pattern.expression).getwidth()[1], pattern.expression
+    assert told > 2000
 
 
 def test_extents() -> None:
-    assert _extent("(a(b)c)d") == 7
-    assert _extent("[)]x") == 3
-    assert _extent(r"\(x") == 2
-    assert _extent("{0,4}x") == 5
+    assert extent("(a(b)c)d") == 7
+    assert extent("[)]x") == 3
+    assert extent(r"\(x") == 2
+    assert extent("{0,4}x") == 5
 
 
 @pytest.fixture(scope="module")
