@@ -30,7 +30,6 @@ from pyhanko_certvalidator import ValidationContext
 from zdda.demonstration.authority import DemonstrationAuthority
 from zdda.demonstration.documents import PdfStamper, plain_pdf, sign_pdf
 from zdda.demonstration.timestamps import DemonstrationTimestamps
-from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.signatures.certificates import load_certificate
 from zdda.trust.anchors import TrustAnchors
@@ -97,7 +96,7 @@ class _Authority:
     def ours(self, pdf: bytes) -> None:
         """Validates to the full report, as bytes."""
         report = validate_document(BytesIO(pdf), self.anchors, at=_CLOCK.now(), revocation=self.revocation)
-        if len(canonical_json(report.as_json())) < 1000 or str(report.worst()) != "TOTAL_PASSED":
+        if len(report.as_canonical_json()) < 1000 or str(report.worst()) != "TOTAL_PASSED":
             raise RuntimeError(f"the sample is {report.worst()}")
 
 

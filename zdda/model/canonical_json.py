@@ -7,26 +7,25 @@ code units, no white space, no floating-point numbers, UTF-8.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 type_error = "canonical JSON holds objects, arrays, strings, integers, booleans and null"
 
 
-_BEYOND = re.compile("[\ud800-\U0010ffff]")
-"""Below these, code points and UTF-16 code units sort alike, and the encoder may sort."""
-
 _MOST = 10_000_000
+_SORTING = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
+_AS_IS = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def canonical_json(value: object) -> bytes:
     """Raises ``ValueError`` for anything but the types named above."""
-    if _is_plain(value):
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True)
-        if _BEYOND.search(text) is None:
-            return text.encode("utf-8")
-    return json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode("utf-8")
+    return canonical_text(value).encode("utf-8")
+
+
+def canonical_text(value: object) -> str:
+    """``canonical_json`` before it is encoded. Raises ``ValueError`` for anything but the types named above."""
+    return _SORTING.encode(value) if _is_plain(value) else _AS_IS.encode(_ordered(value))
 
 
 def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:
@@ -40,7 +39,8 @@ def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:
 
 
 def _is_plain(value: object) -> bool:
-    """Whether all of it is of the built-in types that the encoder writes as they are: then it need not be copied."""
+    """Whether all of it is of the built-in types that the encoder writes as they are, and all names are ASCII, which
+    the encoder sorts as UTF-16 does: then it need not be copied."""
     waiting: list[object] = [value]
     count = 0
     while waiting:
@@ -53,7 +53,7 @@ def _is_plain(value: object) -> bool:
             continue
         if kind is dict:
             for key, inner in item.items():  # type: ignore[attr-defined]
-                if type(key) is not str:
+                if type(key) is not str or not key.isascii():
                     return False
                 if type(inner) is not str:
                     waiting.append(inner)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
+from itertools import pairwise
 from xml.etree import ElementTree
 
 from zdda.signatures.format_expressions import leading, required, widest
@@ -34,7 +35,7 @@ class IdentifiedFormat:
 @dataclass(slots=True)
 class _Pattern:
     """``literal`` is found, for BOF between the offsets ``start`` and ``window``, wherever the expression matches, and
-    so is ``beyond``. ``reach``: a match lies within so many bytes of the beginning or before the end; None: anywhere."""
+    so is ``beyond``. ``reach``: a match lies within so many bytes of the beginning or the end; None: anywhere."""
 
     position: str
     expression: str
@@ -141,7 +142,7 @@ class _Candidates:
         for (start, end), entries in self.fixed.items():
             yield from entries.get(head[start:end], ())
         beginning = head[:_NEAR]
-        for pair in self.near.keys() & set(zip(beginning, beginning[1:], strict=False)):
+        for pair in self.near.keys() & set(pairwise(beginning)):
             yield from self.near[pair]
         yield from self.others
 
@@ -216,7 +217,12 @@ def _read(element: ElementTree.Element) -> _Format | None:
 def _pattern(position: str, expression: str) -> _Pattern:
     if position == "EOF":
         reach = widest(expression)
-        return _Pattern(position, expression, required(expression), reach=reach if reach is not None and 0 < reach <= _WIDE else None)
+        return _Pattern(
+            position,
+            expression,
+            required(expression),
+            reach=reach if reach is not None and 0 < reach <= _WIDE else None,
+        )
     if position != "BOF":
         return _Pattern(position, expression, required(expression))
     literal, start, window = leading(expression)

@@ -35,6 +35,13 @@ _STATUS = {
 }
 
 
+def message(id: str, status: Status) -> dict[str, str]:
+    """What a record says to a person, in each language."""
+    texts = MESSAGES[id]
+    good = status in (Status.OK, Status.IGNORED)
+    return {"cs": texts.cs if good else texts.cs_not, "en": texts.en if good else texts.en_not}
+
+
 class Constraint(NamedTuple):
     """One record; a document has hundreds. ``checked`` and ``against`` are technical values: digests, times,
     identifiers; no content."""
@@ -46,18 +53,13 @@ class Constraint(NamedTuple):
     against: str = ""
 
     def as_json(self) -> dict[str, object]:
-        texts = MESSAGES[self.id]
-        good = self.status in (Status.OK, Status.IGNORED)
         return {
             "id": self.id,
             "clause": self.clause,
             "checked": self.checked,
             "against": self.against,
             "status": str(self.status),  # .value is looked up more slowly, and there are hundreds in a report
-            "message": {
-                "cs": texts.cs if good else texts.cs_not,
-                "en": texts.en if good else texts.en_not,
-            },
+            "message": message(self.id, self.status),
         }
 
 

@@ -171,7 +171,7 @@ def _report(
     listed = [_timestamp(judged.timestamps[item.identifier]) for item in _timestamps(signed)]
     basics = [*(item.basic for item in judged.signatures), *(item.basic for item in judged.timestamps.values())]
     data = _validation_data(signed, evidence, basics)
-    return ValidationReport(
+    return ValidationReport.of_blocks(
         {
             **header,
             "document": _document(found, signed),
@@ -257,11 +257,11 @@ def _signature(judged: JudgedSignature, signed: SignedDocument, evidence: Eviden
         "timestamps": [timestamp.identifier for timestamp in signature.timestamps],
         **_path(basic),
         "processes": [
-            block.as_json()
+            block
             for block in (basic.process, judged.with_time.process, judged.archival.past, judged.archival.process)
             if block is not None
         ],
-        "buildingBlocks": [block.as_json() for block in basic.blocks],
+        "buildingBlocks": list(basic.blocks),
     }
 
 
@@ -283,11 +283,9 @@ def _timestamp(judged: JudgedTimestamp) -> dict[str, Any]:
         "coversUntil": timestamp.covered_until,
         **_path(basic),
         "processes": [
-            block.as_json()
-            for block in (basic.process, judged.archival.past, judged.archival.process)
-            if block is not None
+            block for block in (basic.process, judged.archival.past, judged.archival.process) if block is not None
         ],
-        "buildingBlocks": [block.as_json() for block in basic.blocks],
+        "buildingBlocks": list(basic.blocks),
     }
 
 
