@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
+from zdda.model.canonical_json import parse_json
+from zdda.model.clock import parse_time
 from zdda.model.errors import InvalidInput
 
 MAXIMUM_LENGTH = 1024 * 1024
@@ -97,6 +99,28 @@ def read_catalogue(document: bytes) -> AlgorithmCatalogue:
             keys[mechanism] = _latest(suites)
     reviewed = issued.astimezone(UTC) if issued.tzinfo is not None else issued.replace(tzinfo=UTC)
     return AlgorithmCatalogue(name[:200], reviewed, digests, keys)
+
+
+def read_canonical(document: bytes) -> AlgorithmCatalogue:
+    """What ``AlgorithmCatalogue.canonical`` wrote, and nothing else; raises ``CatalogueError``."""
+    try:
+        content = parse_json(document, MAXIMUM_LENGTH)
+        keys = {
+            str(name): tuple((int(least), _moment(end)) for least, end in rows)
+            for name, rows in content["keys"].items()
+        }
+        digests = {str(name): _moment(end) for name, end in content["digests"].items()}
+        catalogue = AlgorithmCatalogue(content["version"], parse_time(content["reviewed"]), digests, keys)
+        canonical = catalogue.canonical == document
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise CatalogueError("an algorithm catalogue is of another form") from error
+    if not canonical:
+        raise CatalogueError("an algorithm catalogue is not in the canonical form")
+    return catalogue
+
+
+def _moment(end: str | None) -> datetime | None:
+    return None if end is None else parse_time(end)
 
 
 def _evaluations(listed: Any) -> list[_Evaluation]:

@@ -112,6 +112,11 @@ class AlgorithmCatalogue:
         }
 
     @cached_property
+    def canonical(self) -> bytes:
+        """The catalogue's canonical JSON."""
+        return canonical_json(self.as_json())
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the catalogue's canonical JSON in hexadecimal: what a report pins."""
-        return hashlib.sha256(canonical_json(self.as_json())).hexdigest()
+        return hashlib.sha256(self.canonical).hexdigest()

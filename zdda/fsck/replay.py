@@ -1,7 +1,7 @@
 """Validates an archived document again from what its package pins, and compares with the sealed report.
 
 Nothing but the package and the anchors given is looked at: the moment is the sealed report's, the revocation data
-are those it lists. No clock, no network.
+are those it lists, policy and algorithm catalogue those that the package keeps. No clock, no network.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, BinaryIO
 
+from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import parse_time
 from zdda.model.errors import InvalidInput
@@ -21,6 +22,7 @@ from zdda.packaging.aip_reader import Aip
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
+from zdda.validation.pinned_rules import rules_of
 from zdda.validation.policy import ValidationPolicy
 from zdda.validation.report import ValidationReport
 from zdda.validation.report_difference import PINS, Difference, differences
@@ -76,7 +78,9 @@ class PackageReplay:
         """Of document ``number`` (from 1). Raises ``CannotReplay``, or a ``PackageError`` where the package is
         damaged."""
         sealed = self.sealed(number)
-        made = self.judged(number, sealed, _pinned(sealed, self._anchors), parse_time(sealed["validationTime"]))
+        policy, catalogue = _rules(sealed, self._package)
+        at = parse_time(sealed["validationTime"])
+        made = self.judged(number, sealed, _pinned(sealed, self._anchors), at, policy, catalogue)
         return Replay(
             number=number,
             same_version=all(sealed[pin] == made[pin] for pin in PINS),
@@ -97,12 +101,12 @@ class PackageReplay:
         sealed: Mapping[str, Any],
         anchors: TrustAnchors,
         at: datetime,
-        policy: ValidationPolicy | None = None,
+        policy: ValidationPolicy,
+        catalogue: AlgorithmCatalogue,
     ) -> Mapping[str, Any]:
-        """A report on document ``number`` by these anchors, at this moment, from the certificates and revocation data
-        that its sealed report lists."""
+        """A report on document ``number`` by these anchors and rules, at this moment, from the certificates and
+        revocation data that its sealed report lists."""
         others = [other for other in range(1, len(self._package.documents) + 1) if other != number]
-        rules: dict[str, Any] = {} if policy is None else {"policy": policy}
         return validate_document(
             self._opened(number),
             anchors,
@@ -111,7 +115,8 @@ class PackageReplay:
             certificates=_certificates(sealed, self._package),
             detached=[LateStream(partial(self._opened, other)) for other in others],
             guessed=True,  # as at intake
-            **rules,
+            policy=policy,
+            catalogue=catalogue,
         ).as_json()
 
     def _opened(self, number: int) -> BinaryIO:
@@ -146,6 +151,16 @@ def _pinned(sealed: Mapping[str, Any], anchors: TrustAnchors) -> TrustAnchors:
             missing=missing,
         )
     return TrustAnchors(tuple(given[digest] for digest in sealed["trustAnchors"]))
+
+
+def _rules(sealed: Mapping[str, Any], package: Aip) -> tuple[ValidationPolicy, AlgorithmCatalogue]:
+    """Those that the package keeps; in a package made before they were kept, this release's own."""
+    try:
+        return rules_of(sealed, package.rules)
+    except (InvalidInput, ValueError) as error:
+        raise CannotReplay(
+            "the rules that the package keeps are not of a form that this version reads", reason="rules"
+        ) from error
 
 
 def _certificates(sealed: Mapping[str, Any], package: Aip) -> tuple[bytes, ...]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.fsck.replay import CannotReplay, PackageReplay
@@ -25,6 +26,7 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.aip_reader import open_aip
 from zdda.storage.object_record import ObjectRecord
 from zdda.trust.anchors import TrustAnchors
+from zdda.validation.policy import ValidationPolicy
 from zdda.validation.policy_document import read_policy
 
 FUNCTION = "zdda.fsck.revalidation:revalidate_here"
@@ -83,7 +85,7 @@ def revalidate_here(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Runs in a worker. Raises ``IntegrityError`` or a ``PackageError`` where the package is not what was stored."""
     name = ObjectName(tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.AIP, request["sequence"])
     anchors = TrustAnchors(tuple(base64.b64decode(der) for der in request["anchors"]))
-    policy = None if request["policy"] is None else read_policy(request["policy"].encode("utf-8"))
+    policy = ValidationPolicy() if request["policy"] is None else read_policy(request["policy"].encode("utf-8"))
     with (
         open(request["path"], "rb") as source,
         closing(DecryptingReader(source, base64.b64decode(request["key"]), name.associated_data())) as container,
@@ -95,7 +97,7 @@ def revalidate_here(request: Mapping[str, Any]) -> list[dict[str, Any]]:
             number = each.facts.number
             try:
                 sealed = replay.sealed(number)
-                made = replay.judged(number, sealed, anchors, parse_time(request["at"]), policy)
+                made = replay.judged(number, sealed, anchors, parse_time(request["at"]), policy, AlgorithmCatalogue())
             except CannotReplay as error:
                 found.append({"document": number, "error": str(error)})
             else:

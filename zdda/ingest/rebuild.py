@@ -43,6 +43,7 @@ from zdda.model.retention import IntakePolicy, OnVerdict
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.packaging.amendment import Amendment, ArchivedPackage, SealingStoringEvidence, read_amendment
+from zdda.packaging.deposit_record import IntakeFacts
 from zdda.packaging.submission import as_json
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.object_record import ObjectRecord
@@ -277,7 +278,6 @@ class CatalogRebuild:
     ) -> RestoredDeposit:
         facts, retention = aip.deposit.facts, aip.deposit.facts.retention
         standings = [Standing(each.facts.verdict) for each in aip.documents]
-        changed = any(shows_unsigned_changes(report) for report in reports)
         return RestoredDeposit(
             deposit_id=facts.deposit,
             package_id=facts.package,
@@ -291,7 +291,8 @@ class CatalogRebuild:
             years=retention.years,
             retain_until=retention.retain_until,
             worst=worst_of(standings),
-            flagged=decide(standings, IntakePolicy(), changed).action is not OnVerdict.ACCEPT,
+            flagged=_flagged(facts.intake, standings, reports),
+            note=facts.intake.note if facts.intake else None,
             received_at=facts.received_at,
             validated_at=facts.validated_at,
             reports=None if told else canonical_json(reports),  # until it is archived
@@ -358,6 +359,15 @@ class CatalogRebuild:
         )
         if members:
             insert_members(tx, batch_id, members)
+
+
+def _flagged(intake: IntakeFacts | None, standings: list[Standing], reports: list[dict[str, object]]) -> bool:
+    """As it was told at intake. A package that does not say so is older than that member: then by verdicts and reports,
+    not by the intake policy of that day."""
+    if intake is not None:
+        return intake.flagged
+    changed = any(shows_unsigned_changes(report) for report in reports)
+    return decide(standings, IntakePolicy(), changed).action is not OnVerdict.ACCEPT
 
 
 def _place_of(told: _Told) -> tuple[UUID, int]:

@@ -44,6 +44,7 @@ class RestoredDeposit:
     retain_until: datetime
     worst: str
     flagged: bool
+    note: str | None
     received_at: datetime
     validated_at: datetime
     reports: bytes | None
@@ -87,10 +88,11 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
     """Writes the deposit, its documents and its history.
 
     What is not in the stores: the request's correlation, the key wrapped for the time on the way (needed no more),
-    names of spool files, leases. ``flagged`` follows verdicts and reports, not the intake policy of that day.
+    names of spool files, leases.
     """
     state = DepositState.ARCHIVED if deposit.archived_at is not None else DepositState.STORED
-    values = {name: getattr(deposit, name) for name in RestoredDeposit.__dataclass_fields__ if name != "external_id"}
+    elsewhere = ("external_id", "note")
+    values = {name: getattr(deposit, name) for name in RestoredDeposit.__dataclass_fields__ if name not in elsewhere}
     external = deposit.external_id
     tx.execute(
         insert(deposits).values(
@@ -129,7 +131,14 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
     tx.execute(
         insert(deposit_history),
         [
-            {"tenant_id": tx.tenant, "deposit_id": deposit.deposit_id, "ordinal": ordinal, "state": state, "at": at}
+            {
+                "tenant_id": tx.tenant,
+                "deposit_id": deposit.deposit_id,
+                "ordinal": ordinal,
+                "state": state,
+                "at": at,
+                "note": deposit.note if state is DepositState.VALIDATED else None,
+            }
             for ordinal, (state, at) in enumerate(moments)
             if at is not None
         ],

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from uuid import UUID
 
 from zdda.audit.log import record
-from zdda.catalog.deposits import describe_document, documents_of, get_deposit, transition
+from zdda.catalog.deposits import describe_document, documents_of, get_deposit, history_of, transition
 from zdda.catalog.leasing import Lease
 from zdda.catalog.packages import insert_object
 from zdda.crypto.streaming_aead import DecryptingReader
@@ -31,9 +31,10 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.retention import DisposalMark, OnVerdict
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip import AipDocument, AipInputs, ValidationDatum, build_aip
-from zdda.packaging.deposit_record import DepositFacts, RetentionFacts
+from zdda.packaging.deposit_record import DepositFacts, IntakeFacts, RetentionFacts
 from zdda.packaging.submission import parse_submission_metadata
 from zdda.storage.object_record import ObjectRecord
+from zdda.validation.pinned_rules import pinned
 
 CRASH_POINTS = (
     "validated.before-commit",
@@ -189,11 +190,12 @@ class DepositSteps:
         return moved
 
     def _keep_validation_data(self, lease: Lease, package: UUID, key: bytes, found: list[Examination]) -> str | None:
-        """Certificates, CRLs, OCSP answers and timestamps that the verdicts rest on, encrypted in the spool; None
-        where there are none."""
+        """Certificates, CRLs, OCSP answers and timestamps that the verdicts rest on, and the rules, which may have
+        changed before the package is sealed, encrypted in the spool; None where nothing was signed."""
         data = {datum for each in found for datum in each.validation_data}
         if not data:
             return None
+        data |= {("rules", rules) for rules in pinned(each.report for each in found)}
         spool_file = f"{lease.key}.data.{lease.epoch}"
         listed = [[role, base64.b64encode(value).decode("ascii")] for role, value in sorted(data)]
         name = self._workshop.spooled(package, 0)
@@ -214,6 +216,7 @@ class DepositSteps:
             with self._opened(deposit.package_id, 0, deposit.validation_data_file, key) as stream:
                 listed = parse_json(stream.read())
         data = [ValidationDatum(role, base64.b64decode(value)) for role, value in listed]
+        data += [ValidationDatum("rules", rules) for rules in pinned(reports)]
         of_seal = workshop.seal_validation_data()
         data += [ValidationDatum("certificate", der) for der in (workshop.signer.certificate, *workshop.signer.chain)]
         data += [ValidationDatum("crl", der) for der in of_seal.crls]
@@ -230,6 +233,7 @@ class DepositSteps:
             retention=RetentionFacts(
                 deposit.retention_class, DisposalMark(deposit.mark), deposit.years, deposit.retain_until
             ),
+            intake=IntakeFacts(deposit.flagged, self._note(deposit)),
         )
         return AipInputs(
             facts=facts,
@@ -247,6 +251,14 @@ class DepositSteps:
             software=workshop.software,
             created_at=now,
         )
+
+    def _note(self, deposit: AnyRow) -> str | None:
+        """What was noted when it was validated; only what is flagged has a note."""
+        if not deposit.flagged:
+            return None
+        with self._workshop.database.read() as tx:
+            history = history_of(tx, deposit.deposit_id)
+        return next((note for state, _, note in history if state == DepositState.VALIDATED), None)
 
     def _opened(self, package: UUID, number: int, spool_file: str, key: bytes) -> BinaryIO:
         name = self._workshop.spooled(package, number)

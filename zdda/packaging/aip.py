@@ -60,7 +60,8 @@ class AipDocument:
 
 @dataclass(frozen=True, slots=True)
 class ValidationDatum:
-    """A piece of validation data; ``role`` is ``certificate``, ``crl``, ``ocsp`` or ``timestamp``."""
+    """A piece of validation data; ``role`` is ``certificate``, ``crl``, ``ocsp``, ``timestamp``, or ``rules``: the
+    canonical JSON of a policy or algorithm catalogue, whose digest a report pins."""
 
     role: str
     data: bytes

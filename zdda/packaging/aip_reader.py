@@ -33,6 +33,7 @@ from zdda.packaging.layout import (
     ROOT_METS,
     STORED_ALWAYS,
     SUBMISSION,
+    validation_data_path,
     validation_data_role,
 )
 from zdda.packaging.manifest import MANIFEST_NAME, SEAL_NAME, ManifestEntry, decode_manifest
@@ -189,12 +190,23 @@ class Aip:
         return value
 
     def validation_data(self, role: str) -> Iterator[bytes]:
-        """Every piece of validation data of a role (``certificate``, ``crl``, ``ocsp``, ``timestamp``)."""
+        """Every piece of validation data of a role (``certificate``, ``crl``, ``ocsp``, ``timestamp``, ``rules``)."""
         prefix = f"{self.package_id}/"
         for entry in self.entries:
             path = entry.name.removeprefix(prefix)
             if validation_data_role(path) == role:
                 yield self.read(path, _DATUM_LIMIT)
+
+    def rules(self, sha256: str) -> bytes | None:
+        """The policy or algorithm catalogue that a report pins by its digest in hexadecimal; None where it is not
+        among the package's validation data. Raises ``MemberDamaged`` where what lies under that digest is another."""
+        path = validation_data_path("rules", bytes.fromhex(sha256))
+        if self.member(path) not in self._digests:
+            return None
+        data = self.read(path, _DATUM_LIMIT)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise MemberDamaged("is not what its name says", self.member(path))
+        return data
 
     def manifest_entry(self, member: str) -> ManifestEntry:
         """Raises ``MemberMissing``."""

@@ -32,10 +32,19 @@ class RetentionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class IntakeFacts:
+    """Whether intake flagged the deposit, by the intake policy of that day, and the note it made when it validated."""
+
+    flagged: bool
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DepositFacts:
     """Who deposited what and when. Times are kept to the millisecond.
 
     ``request_digest`` is the SHA-256 that tells whether a repeated idempotency key comes with the same request.
+    ``intake`` is None in packages made before it was kept.
     """
 
     package: UUID
@@ -47,6 +56,7 @@ class DepositFacts:
     received_at: datetime
     validated_at: datetime
     retention: RetentionFacts
+    intake: IntakeFacts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +112,14 @@ def encode_deposit(record: DepositRecord) -> bytes:
                 "retainUntil": format_time(retention.retain_until),
             },
             "documents": _documents(record.documents),
+            **_intake(facts.intake),
         }
     )
+
+
+def _intake(intake: IntakeFacts | None) -> dict[str, object]:
+    """Nothing where it is not known, so that an older record is encoded as it was."""
+    return {} if intake is None else {"intake": {"flagged": intake.flagged, "note": intake.note}}
 
 
 def _documents(documents: Sequence[DocumentFacts]) -> list[dict[str, object]]:
@@ -154,6 +170,7 @@ def _decode(value: Mapping[str, Any]) -> DepositRecord:
             years=retention["years"],
             retain_until=parse_time(retention["retainUntil"]),
         ),
+        intake=_decode_intake(value["intake"]) if "intake" in value else None,
     )
     documents = tuple(
         DocumentFacts(
@@ -172,3 +189,10 @@ def _decode(value: Mapping[str, Any]) -> DepositRecord:
         for each in value["documents"]
     )
     return DepositRecord(facts, parse_time(value["sealedAt"]), value["software"], documents)
+
+
+def _decode_intake(value: Mapping[str, Any]) -> IntakeFacts:
+    flagged, note = value["flagged"], value["note"]
+    if not isinstance(flagged, bool) or not isinstance(note, str | None):
+        raise TypeError("an intake is a flag and a note")
+    return IntakeFacts(flagged, note)

@@ -46,6 +46,7 @@ VALIDATION_DATA_TYPES = {
     "crl": "application/pkix-crl",
     "ocsp": "application/ocsp-response",
     "timestamp": "application/vnd.etsi.timestamp-token",
+    "rules": "application/json",
 }
 _VALIDATION_DATA = "metadata/other/validation/data/"
 
@@ -63,7 +64,7 @@ def report_path(number: int) -> str:
 def validation_data_path(role: str, sha256: bytes) -> str:
     """A piece of validation data, named by its digest; raises :class:`UnsupportedPackage` for an unknown role."""
     if role not in VALIDATION_DATA_TYPES:
-        raise UnsupportedPackage("validation data are certificates, CRLs, OCSP responses or timestamps")
+        raise UnsupportedPackage("validation data are certificates, CRLs, OCSP responses, timestamps or rules")
     return f"{_VALIDATION_DATA}{sha256.hex()}.{ending(VALIDATION_DATA_TYPES[role])}"
 
 

@@ -140,9 +140,14 @@ class ValidationPolicy:
         return self.counter_signature if signature.counter else self.signature
 
     @cached_property
+    def canonical(self) -> bytes:
+        """Canonical JSON of every member: levels as their text, sets as sorted arrays."""
+        return canonical_json(_plain(asdict(self)))
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the policy's canonical JSON, in hexadecimal."""
-        return hashlib.sha256(canonical_json(_plain(asdict(self)))).hexdigest()
+        return hashlib.sha256(self.canonical).hexdigest()
 
 
 def _plain(value: object) -> object:

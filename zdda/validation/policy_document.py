@@ -12,6 +12,7 @@ import tomllib
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, get_type_hints
 
+from zdda.model.canonical_json import parse_json
 from zdda.model.errors import InvalidInput
 from zdda.validation.constraints import Level
 from zdda.validation.policy import ValidationPolicy
@@ -50,6 +51,24 @@ def read_policy(document: bytes) -> ValidationPolicy:
         raise PolicyError("a validation policy is no TOML document") from error
     if content.pop("format", None) != FORMAT:
         raise PolicyError("not a validation policy of version 1")
+    return _whole(content)
+
+
+def read_canonical_policy(document: bytes) -> ValidationPolicy:
+    """What ``ValidationPolicy.canonical`` of this or an earlier version wrote: members that it does not know of have
+    their defaults, and the policy's digest is then another. Raises ``PolicyError``."""
+    if len(document) > MAXIMUM_LENGTH:
+        raise PolicyError("a validation policy is too long")
+    try:
+        content = parse_json(document, MAXIMUM_LENGTH)
+    except (ValueError, RecursionError) as error:
+        raise PolicyError("a validation policy is no JSON document") from error
+    if not isinstance(content, dict):
+        raise PolicyError("a validation policy is no JSON object")
+    return _whole(content)
+
+
+def _whole(content: dict[str, Any]) -> ValidationPolicy:
     if "name" not in content:
         raise PolicyError("a validation policy has no name")
     policy: ValidationPolicy = _read(ValidationPolicy(), content, "")

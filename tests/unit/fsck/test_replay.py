@@ -20,15 +20,19 @@ from tests.unit.access.archived_documents import PoolHere, anchors, documents, p
 from tests.unit.validation.laboratory import world
 from zdda.cli import replay as command
 from zdda.cli.validate import validate
+from zdda.crypto.algorithm_document import CatalogueError, read_canonical
+from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.fsck import replay as module
 from zdda.fsck.replay import CannotReplay, PackageReplay, Replay
 from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import SystemClock
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.trust.anchors import TrustAnchors
+from zdda.validation import pinned_rules
 from zdda.validation import validate as engine
 from zdda.validation.constraints import Level
 from zdda.validation.policy import ValidationPolicy
+from zdda.validation.policy_document import PolicyError, read_canonical_policy
 
 ROOT = Path(__file__).resolve().parents[3]
 application = typer.Typer()
@@ -121,14 +125,52 @@ def test_another_engine_with_the_same_findings_is_the_same(package: Aip, monkeyp
     ]
 
 
-def test_another_policy_tells_verdicts_and_constraints(package: Aip, monkeypatch: pytest.MonkeyPatch) -> None:
-    def strict(*arguments: Any, **options: Any) -> Any:
-        default = ValidationPolicy()
-        signer = with_members(default.signature.signer, key_usage=frozenset({"crl_sign"}), key_usage_level=Level.FAIL)
-        policy = with_members(default, name="another", signature=with_members(default.signature, signer=signer))
-        return engine.validate_document(*arguments, policy=policy, **options)
+def strict_policy() -> ValidationPolicy:
+    """By which nothing passes."""
+    default = ValidationPolicy()
+    signer = with_members(default.signature.signer, key_usage=frozenset({"crl_sign"}), key_usage_level=Level.FAIL)
+    return with_members(default, name="another", signature=with_members(default.signature, signer=signer))
 
-    monkeypatch.setattr(module, "validate_document", strict)
+
+def test_rules_that_have_changed_since_are_taken_from_the_package(
+    package: Aip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever this release ships by now."""
+    monkeypatch.setattr(pinned_rules, "_SHIPPED", (strict_policy(), AlgorithmCatalogue(digests={}, keys={})))
+    for number in range(1, 6):
+        found = replay(package, number, anchors())
+        assert found.same_version
+        assert found.sealed == found.made
+
+
+def test_the_package_keeps_the_rules_under_their_digests(package: Aip) -> None:
+    assert ValidationPolicy().canonical in package.validation_data("rules")
+    assert package.rules(AlgorithmCatalogue().digest) == AlgorithmCatalogue().canonical
+    assert package.rules("00" * 32) is None
+
+
+def test_rules_of_a_form_that_is_not_known_cannot_be_followed(package: Aip, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PolicyError):
+        read_canonical_policy(ValidationPolicy().canonical.replace(b'"name"', b'"nom"'))
+    with pytest.raises(CatalogueError):
+        read_canonical(b"{}")
+    monkeypatch.setattr(Aip, "rules", lambda *_: b"{}")  # not what the pin says
+    with pytest.raises(CannotReplay) as caught:
+        replay(package, 1, anchors())
+    assert caught.value.details["reason"] == "rules"
+
+
+def test_what_is_canonical_is_read_as_it_was() -> None:
+    assert read_canonical_policy(strict_policy().canonical) == strict_policy()
+    assert read_canonical(AlgorithmCatalogue().canonical).digest == AlgorithmCatalogue().digest
+    with pytest.raises(CatalogueError):
+        read_canonical(AlgorithmCatalogue().canonical + b" ")
+
+
+def test_an_older_package_is_repeated_by_the_rules_at_hand(package: Aip, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It keeps none: verdicts and constraints tell what another policy makes of it."""
+    monkeypatch.setattr(Aip, "rules", lambda *_: None)
+    monkeypatch.setattr(pinned_rules, "_SHIPPED", (strict_policy(), AlgorithmCatalogue()))
     found = replay(package, 1, anchors())
     assert not found.same_version
     assert not found.same()

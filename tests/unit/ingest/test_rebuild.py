@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, make_archive
+from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, UnsignedDocuments, make_archive
 from tests.simulator.pki import NOW, pki
 from tests.simulator.postgresql import database_url
 from zdda.access.packages import PackageAccess
@@ -23,6 +24,7 @@ from zdda.ingest.rebuild import CatalogNotEmpty, CatalogRebuild, RebuildReport
 from zdda.ingest.reception import IdempotencyKeyReused
 from zdda.ingest.reconcile import reconcile
 from zdda.ingest.resumption import resume
+from zdda.ingest.workshop import Examination
 from zdda.model.deposit import DepositState
 from zdda.model.objects import ObjectKind
 from zdda.model.views import DepositStatus
@@ -62,7 +64,7 @@ NOT_IN_THE_STORES = {
     # the data key wrapped for the time on the way; the object record has it
     "wrapped_data_key",
 }
-"""Every other column is the same to the byte. ``flagged`` is, as long as the class flags what is not good."""
+"""Every other column is the same to the byte."""
 
 SUBJECTS = [
     {"type": "national-id", "value": "8001011234"},
@@ -141,6 +143,39 @@ def test_every_row_comes_back(tmp_path: Path) -> None:
     assert [archive.status(each) for each in deposits] == statuses
     assert [archive.archive.packages.describe(each.package_id, ACCOUNT) for each in deposits] == views
     assert [archive.archive.packages.evidence_record(each.package_id, ACCOUNT) for each in deposits] == evidence
+    archive.close()
+
+
+class Unasked(UnsignedDocuments):
+    """Of the first document not everybody could be asked; nothing else is wrong with any."""
+
+    unasked = 3
+
+    def examine(self, *arguments: Any, **options: Any) -> Examination:
+        found = replace(super().examine(*arguments, **options), unasked=self.unasked)
+        self.unasked = 0
+        return found
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_the_flag_and_its_reason_come_back(tmp_path: Path, older: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A package that does not keep them is flagged by what it shows."""
+    if older:
+        monkeypatch.setattr("zdda.ingest.steps.IntakeFacts", lambda *_: None)
+    archive = make_archive(tmp_path / "archive", examiner=Unasked(), batch_size=3)
+    for content in (b"one", b"two"):
+        archive.deposit([content])
+    archive.settle()
+    before = rows(archive)
+    assert sorted(row["flagged"] for row in before["deposits"]) == [False, True]
+    assert "revocation-data-not-asked" in {row["note"] for row in before["deposit_history"]}
+    archive.close()
+    lose_the_catalog(archive.folder)
+    archive = reopened(archive.folder)
+    assert rebuild(archive).problems == []
+    after = rows(archive)
+    assert (after == before) is not older
+    assert any(row["flagged"] for row in after["deposits"]) is not older
     archive.close()
 
 
