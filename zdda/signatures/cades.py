@@ -285,9 +285,10 @@ def _repeated(signer: cms.Signer) -> list[Finding]:
 def _matcher(signer: cms.Signer, content: Content | None, verified: bool) -> DigestMatcher:
     algorithm = signer.digest_algorithm
     if signer.signed_attributes is None:
-        return DigestMatcher("SIGNED_VALUE", "content", algorithm, content is not None, verified)
+        found = content is not None and signer.digest_stated
+        return DigestMatcher("SIGNED_VALUE", "content", algorithm, found, verified)
     claimed = cms.message_digest(signer)
-    if content is None or claimed is None:
+    if content is None or claimed is None or not signer.digest_stated:
         return DigestMatcher("MESSAGE_DIGEST", "content", algorithm, False, False)
     intact = hmac.compare_digest(claimed, content.digest(algorithm))
     return DigestMatcher("MESSAGE_DIGEST", "content", algorithm, True, intact)

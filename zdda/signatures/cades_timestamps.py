@@ -12,7 +12,7 @@ from zdda.signatures.content import Content
 from zdda.signatures.covered_digests import digests_of_signature, digests_of_timestamp, digests_of_values
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import Finding, Severity, Signature, Timestamp, TimestampType
-from zdda.signatures.signer_info import digest_of, embedded_timestamp, signed_revocation
+from zdda.signatures.signer_info import digest_of, embedded_timestamp
 from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_token
 from zdda.signatures.transmitted import MessagePieces, SignerPieces
 
@@ -43,7 +43,7 @@ class Surroundings:
 def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> tuple[Timestamp, ...]:
     """In the order content, signature, validation data, archive. Raises ``FormatError`` where there are over 200."""
     found = list(_content_timestamps(signer, identifier, around.content))
-    itself = (bytes.fromhex(identifier), *signed_revocation(signer))
+    itself = (bytes.fromhex(identifier),)
     placed: dict[tuple[int, int], Timestamp] = {}
     over: dict[tuple[int, int], frozenset[int]] = {}
     archive: list[tuple[int, int, bytes]] = []

@@ -6,7 +6,7 @@ Bytes are kept as transmitted wherever they are digested. Nothing here judges tr
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -20,6 +20,7 @@ from zdda.signatures.ber import members
 from zdda.signatures.certificates import Certificate, same_name
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import (
+    DIGESTS,
     SignatureAlgorithm,
     digest_name,
     new_digest,
@@ -130,7 +131,8 @@ class CertificateReference:
 @dataclass(frozen=True, slots=True, eq=False)
 class Signer:
     """One SignerInfo. ``signed_attributes`` is the SET that the signature value is over, or None; ``encoded`` the
-    SignerInfo as it was transmitted."""
+    SignerInfo as it was transmitted. ``digest_stated``: digestAlgorithm is a digest algorithm (RFC 5652 clause 5.3);
+    where it is a signature algorithm, ``digest_algorithm`` is the hash of that one, enough for the value alone."""
 
     version: int
     issuer: bytes | None
@@ -143,6 +145,7 @@ class Signer:
     signed: Attributes
     unsigned: Attributes
     encoded: bytes
+    digest_stated: bool = True
 
     def signed_value(self, oid: str) -> bytes | None:
         """The one value of a signed attribute; raises ``FormatError`` where there are several (RFC 5652
@@ -230,11 +233,19 @@ class ValidationValues:
 
 
 def validation_values(signer: Signer) -> ValidationValues:
-    """certificate-values, revocation-values (EN 319 122-1 clause A.1.1) and Adobe's archival attribute. One that
-    cannot be read gives nothing; it does not make the signature unreadable, which it is no part of."""
+    """certificate-values and revocation-values (EN 319 122-1 clause A.1.1). One that cannot be read gives nothing; it
+    does not make the signature unreadable, which it is no part of."""
     found = [(CERTIFICATE_VALUES, value) for value in signer.unsigned_values(CERTIFICATE_VALUES)]
     found += [(REVOCATION_VALUES, value) for value in signer.unsigned_values(REVOCATION_VALUES)]
-    found += [(name, v) for name, members in signer.signed if name == ADOBE_REVOCATION for v in members]
+    return _values(found)
+
+
+def signed_revocation_values(signer: Signer) -> ValidationValues:
+    """adbe-revocationInfoArchival (ISO 32000-1 clause 12.8.3.3.2), an attribute of signatures in PDF documents."""
+    return _values([(name, v) for name, members in signer.signed if name == ADOBE_REVOCATION for v in members])
+
+
+def _values(found: Iterable[tuple[str, bytes]]) -> ValidationValues:
     certificates: list[bytes] = []
     crls: list[bytes] = []
     ocsps: list[bytes] = []
@@ -340,7 +351,8 @@ def _signer(info: Any) -> Signer:
         issuer, serial = sid.chosen["issuer"].dump(), int(sid.chosen["serial_number"].native)
     else:
         key_identifier = bytes(sid.chosen)
-    digest = digest_name(info["digest_algorithm"]["algorithm"].dotted)
+    stated = info["digest_algorithm"]["algorithm"].dotted
+    digest = digest_name(stated)
     algorithm = info["signature_algorithm"]
     parameters = algorithm["parameters"]
     raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
@@ -356,6 +368,7 @@ def _signer(info: Any) -> Signer:
         signed=signed,
         unsigned=unsigned,
         encoded=encoded,
+        digest_stated=stated in DIGESTS,
     )
 
 

@@ -5,6 +5,7 @@ Fills the signature model and does the byte-level cryptography; never judges tru
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -36,6 +37,8 @@ CADES_FILTER = "ETSI.CAdES.detached"
 PKCS7_FILTERS = ("adbe.pkcs7.detached", "adbe.pkcs7.sha1")
 PKCS1_FILTER = "adbe.x509.rsa_sha1"
 MAXIMUM_SIGNATURES = 1000
+_AROUND = 4096  # bytes before and after the value in which the other entries of its dictionary stand
+_TYPES = re.compile(rb"/Type\s*/(Sig|DocTimeStamp)(?![A-Za-z])")
 
 
 def read_pdf(document: BinaryIO) -> SignedDocument:
@@ -63,7 +66,7 @@ def _read(pdf: PdfDocument) -> SignedDocument:
             # A place kept for a signature that was never made (or was wiped): nothing was signed.
             pdf.findings.append(Finding("signature-place-empty", Severity.WARNING))
         elif dictionary.sub_filter == TIMESTAMP_FILTER:
-            if dictionary.type in (None, "DocTimeStamp"):
+            if dictionary.type in (None, "DocTimeStamp") and not _says_both(pdf, dictionary):
                 timestamps.append(_document_timestamp(pdf, dictionary))
                 gaps[timestamps[-1].identifier] = dictionary.contents_span
             else:
@@ -93,6 +96,18 @@ def _read(pdf: PdfDocument) -> SignedDocument:
 
 
 # --- document timestamps
+
+
+def _says_both(pdf: PdfDocument, dictionary: SignatureDictionary) -> bool:
+    """Two entries name two types, a timestamp's and a signature's. ISO 32000-2 clause 7.3.7 allows no key twice, and
+    readers take one or the other: what they do not agree on proves nothing."""
+    if dictionary.contents_span is None:
+        return False
+    start, end = dictionary.contents_span
+    before = pdf.read(max(0, start - _AROUND), start)
+    after = pdf.read(end, min(pdf.length, end + _AROUND))
+    entries = before[before.rfind(b"obj") + 1 :] + b" " + after.partition(b"endobj")[0]
+    return len(set(_TYPES.findall(entries))) > 1
 
 
 def _document_timestamp(pdf: PdfDocument, dictionary: SignatureDictionary) -> Timestamp:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 
 from zdda.signatures import cms
@@ -25,7 +26,6 @@ from zdda.signatures.signer_info import (
     find_signer,
     reference_state,
     signed_properties,
-    signed_revocation,
 )
 from zdda.signatures.timestamp_token import TimestampToken
 
@@ -75,7 +75,10 @@ def cms_signature(
         value_intact = False  # RFC 6211: the algorithms were exchanged
     identifier = identifier_of(pdf, dictionary)
     place = identifier.encode("ascii")
-    itself = (bytes.fromhex(identifier), *signed_revocation(signer))
+    archival = cms.signed_revocation_values(signer)
+    # What is signed existed when the signature did.
+    signed_values = (hashlib.sha256(item).digest() for item in (*archival.crls, *archival.ocsps))
+    itself = (bytes.fromhex(identifier), *signed_values)
     over_content = signed.digest if signed is not None else None
     timestamps = [
         embedded_timestamp(value, TimestampType.SIGNATURE, digest_of(signer.signature), b"value" + place, itself)
@@ -86,7 +89,7 @@ def cms_signature(
             timestamps += [
                 embedded_timestamp(value, TimestampType.CONTENT, over_content, b"content" + place) for value in values
             ]
-    findings += [Finding("attribute-unreadable", Severity.WARNING, name) for name in data.unread]
+    findings += [Finding("attribute-unreadable", Severity.WARNING, name) for name in (*data.unread, *archival.unread)]
     claimed = dictionary.signing_time
     try:
         claimed = claimed or cms.signing_time(signer)
@@ -108,8 +111,8 @@ def cms_signature(
         claimed_signing_time=claimed,
         properties=properties,
         certificates=data.certificates,
-        crls=data.crls,
-        ocsps=data.ocsps,
+        crls=tuple(dict.fromkeys((*data.crls, *archival.crls))),
+        ocsps=tuple(dict.fromkeys((*data.ocsps, *archival.ocsps))),
         timestamps=tuple(timestamps),
         findings=tuple(findings),
         covered_until=end,
@@ -144,7 +147,7 @@ def _matchers(
     content_digest: ContentDigest,
 ) -> tuple[DigestMatcher, ...]:
     algorithm = signer.digest_algorithm
-    found = signed is not None
+    found = signed is not None and signer.digest_stated
     if signer.signed_attributes is None:
         matchers = [DigestMatcher("SIGNED_VALUE", "byte range", algorithm, found, value_intact)]
     else:
@@ -156,7 +159,7 @@ def _matchers(
     if dictionary.sub_filter == "adbe.pkcs7.sha1":
         # The CMS is over a SHA-1 digest of the byte range (ISO 32000-1 clause 12.8.3.3.1).
         intact = signed is not None and hmac.compare_digest(data.content or b"", signed.digest("sha1"))
-        matchers.append(DigestMatcher("CONTENT_DIGEST", "byte range", "sha1", found, intact))
+        matchers.append(DigestMatcher("CONTENT_DIGEST", "byte range", "sha1", signed is not None, intact))
     return tuple(matchers)
 
 

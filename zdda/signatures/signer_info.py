@@ -92,19 +92,6 @@ def signed_properties(signer: cms.Signer) -> SignedProperties:
     )
 
 
-def signed_revocation(signer: cms.Signer) -> tuple[bytes, ...]:
-    """SHA-256 of the revocation data in Adobe's signed attribute: what is signed existed when the signature did."""
-    found: list[bytes] = []
-    for name, values in signer.signed:
-        for value in values if name == cms.ADOBE_REVOCATION else ():
-            try:
-                certificates, crls, ocsps = cms.values_of_attribute(name, value)
-            except FormatError:
-                continue
-            found += [hashlib.sha256(item).digest() for item in (*certificates, *crls, *ocsps)]
-    return tuple(found)
-
-
 def digest_of(data: bytes) -> ContentDigest:
     """The digest of ``data`` for an algorithm's name."""
 

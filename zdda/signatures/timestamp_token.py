@@ -133,6 +133,7 @@ def _verify(signed: cms.SignedData, signer: cms.Signer) -> tuple[Certificate | N
     claimed = cms.message_digest(signer)
     agrees = (
         claimed is not None
+        and signer.digest_stated
         and hmac.compare_digest(claimed, digest(signer.digest_algorithm))
         and cms.signed_content_type(signer) == TST_INFO
         and cms.algorithm_protection(signer) != "mismatch"

@@ -85,7 +85,8 @@ def validate_past_signature(
             _told_in_time(checks, target, past, proofs)
         elif failure in anew:
             continue  # made anew at the best signature time
-        elif not may_be_cured(failure.conclusion):
+        elif not may_be_cured(failure.conclusion) or sub is SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE:
+            # Data whose issuer was not valid yet stay so, whatever is proven: only REVOCATION_ISSUER above is cured.
             checks.check("basic-validation-acceptable", False, otherwise=current, checked=failure.constraint)
         elif sub in _BOUNDS:
             _within_validity(checks, failure, target, best.time)

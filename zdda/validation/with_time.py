@@ -160,7 +160,8 @@ def _cure(
             _told_in_time(checks, failure, member, evidence, proofs)
         elif failure in anew:
             continue
-        elif not _may_continue(failure.conclusion):
+        elif not _may_continue(failure.conclusion) or sub is SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE:
+            # Data whose issuer was not valid yet stay so, whatever is proven: only REVOCATION_ISSUER above is cured.
             checks.check("basic-validation-acceptable", False, otherwise=failure.conclusion, checked=failure.constraint)
         elif sub in (SubIndication.REVOKED_NO_POE, SubIndication.REVOKED_CA_NO_POE, SubIndication.TRY_LATER):
             _before_revocation(checks, failure, member, evidence, best)

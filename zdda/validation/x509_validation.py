@@ -66,11 +66,16 @@ def validate_certificate(
         checks.check("path-constraints", False, otherwise=general, checked=path.constraint_failure)
     else:
         checks.check("path-constraints", True)
-    # RFC 5280 clause 6 with its revocation first, of the whole path; then what is asked of each certificate.
+    # RFC 5280 clause 6 with its revocation and algorithms first, of the whole path; then each certificate by itself.
     rules = [token.signer if index == 0 else token.ca for index in range(len(members) - 1)]
     facts = [_revocation(checks, path, index, members[index], rules[index], moment) for index in range(len(rules))]
-    for index, member in enumerate(members[:-1]):
-        _judge(checks, path, index, member, facts[index], rules[index], token, policy, catalogue, moment)
+    no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
+    for index, fact in enumerate(facts):
+        name = members[index].certificate.sha256
+        for use in signed_by(path, index, fact):
+            check_algorithm(checks, policy, catalogue, use.algorithm, use.size, moment, no_poe, name)
+    for member, fact, rule in zip(members, facts, rules, strict=False):
+        _judge(checks, path, member, fact, rule, token, moment)
     return X509Outcome(checks.block(), path)
 
 
@@ -108,6 +113,11 @@ def _issuer_counts(path: PathResult, fact: RevocationFact, moment: datetime) -> 
     return anchor or valid_at(fact.issuer, moment)
 
 
+def _of_later_issuer(path: PathResult, fact: RevocationFact, moment: datetime) -> bool:
+    """Only the time is against the data: they and the certificate of who issued them are younger than ``moment``."""
+    return fact.doubts == (Doubt.ISSUED_LATER,) and not _issuer_counts(path, fact, moment)
+
+
 def _name(certificate: Certificate) -> str:
     return certificate.sha256.hex()
 
@@ -115,22 +125,16 @@ def _name(certificate: Certificate) -> str:
 def _judge(
     checks: Checks,
     path: PathResult,
-    index: int,
     member: PathCertificate,
     fact: RevocationFact | None,
     rules: CertificatePolicy,
     token: TokenPolicy,
-    policy: ValidationPolicy,
-    catalogue: AlgorithmCatalogue,
     moment: datetime,
 ) -> None:
     certificate = member.certificate
     _extensions(checks, certificate, rules)
     if fact is not None:
         _freshness(checks, fact, rules, moment)
-    no_poe = indeterminate(SubIndication.CRYPTO_CONSTRAINTS_FAILURE_NO_POE)
-    for use in signed_by(path, index, fact):
-        check_algorithm(checks, policy, catalogue, use.algorithm, use.size, moment, no_poe, certificate.sha256)
     _validity(checks, path, member, fact, token, moment)
     if fact is not None and not member.valid_at(moment):
         # This is part of why an expired certificate is out of bounds; each is to be cured by itself.
@@ -240,11 +244,12 @@ def _revocation(
             return None
     if fact is None:
         doubts = sorted({doubt.value for item in member.revocation for doubt in item.doubts})
+        early = any(_of_later_issuer(path, item, moment) for item in member.revocation)
         checks.check(
             "revocation-data-acceptable",
             False,
             rules.revocation_acceptable,
-            general,
+            indeterminate(SubIndication.REVOCATION_OUT_OF_BOUNDS_NO_POE) if early else general,
             checked=",".join(doubts),
             certificate=name,
         )

@@ -316,6 +316,22 @@ def test_rsa_pss_and_sha3_and_a_digest_other_than_the_signatures_hash(rsa_key: r
     assert found["signatureAlgorithm"]["hash"] == "sha256"
 
 
+def test_a_signature_algorithm_is_no_digest_algorithm(rsa_key: rsa.RSAPrivateKey) -> None:
+    """RFC 5652 clause 5.3: where digestAlgorithm names none, nothing tells which data were signed."""
+    member = certified("rsa", rsa_key.public_key())
+    named = "1.2.840.113549.1.1.11"
+    sign = lambda data: rsa_key.sign(data, padding.PKCS1v15(), hashes.SHA256())  # noqa: E731
+    rsa_sha256 = algorithm(named, b"\x05\x00")
+    assert verdicts(judge(signed_by(member, "sha256", SHA256, rsa_sha256, sign))) == PASSED
+    assert verdicts(judge(signed_by(member, "sha256", named, rsa_sha256, sign))) == [
+        ("INDETERMINATE", "SIGNED_DATA_NOT_FOUND")
+    ]
+    bare = signer_info(member, None, content=CONTENT, digest=named, signature=rsa_sha256, sign=sign)
+    report = judge(signed_data([bare], CONTENT, (member.der, world().issuing.der)))
+    assert verdicts(report) == [("INDETERMINATE", "SIGNED_DATA_NOT_FOUND")]
+    assert report.signatures[0]["intact"]
+
+
 def test_a_digest_info_without_parameters_is_accepted_and_nothing_looser(rsa_key: rsa.RSAPrivateKey) -> None:
     """RFC 5754 clause 2; what is not exactly one of the two forms is a forgery (Bleichenbacher 2006)."""
     numbers = rsa_key.private_numbers()
@@ -336,3 +352,16 @@ def test_a_digest_info_without_parameters_is_accepted_and_nothing_looser(rsa_key
     assert not accepted(encode(0x30, algorithm(SHA256, octets(b"x")) + octets(digest)))
     assert not accepted(encode(0x30, algorithm("1.3.14.3.2.26") + octets(digest)))
     assert not accepted(encode(0x30, algorithm(SHA256) + octets(sha256(b"other"))))
+
+
+def test_adobes_attribute_is_of_pdf_documents() -> None:
+    """ISO 32000-1 clause 12.8.3.3.2 defines it for them; CAdES has revocation-values (EN 319 122-1 clause A.1.1)."""
+    lab = world()
+    member = lab.signer
+    lists = encode(0xA0, encode(0x30, b"".join(lab.crls())))
+    attributes = [*signed_attributes(member, sha256(CONTENT)), attribute(cms.ADOBE_REVOCATION, encode(0x30, lists))]
+    data = signed_data([signer_info(member, attributes)], CONTENT, (member.der, lab.issuing.der))
+    report = validate_document(io.BytesIO(data), TrustAnchors((lab.root.der,)), at=NOW)
+    assert verdicts(report) == [("INDETERMINATE", "CERTIFICATE_CHAIN_GENERAL_FAILURE")]
+    (signer,) = cms.parse_signed_data(data).signers
+    assert cms.signed_revocation_values(signer).crls == lab.crls()

@@ -6,6 +6,8 @@ import hashlib
 import io
 from datetime import timedelta
 
+import pytest
+
 from tests.unit.validation.laboratory import SIGNED, sign_pdf, token, update, world
 from zdda.signatures.pdf import read_pdf
 
@@ -18,14 +20,16 @@ def stream(data: bytes) -> bytes:
     return b"<< /Length %d >>\nstream\n%b\nendstream" % (len(data), data)
 
 
-def with_document_timestamp(pdf: bytes, number: int, store: bytes, fields: tuple[int, ...]) -> bytes:
+def with_document_timestamp(
+    pdf: bytes, number: int, store: bytes, fields: tuple[int, ...], type: str = "DocTimeStamp"
+) -> bytes:
     return sign_pdf(
         pdf,
         lambda imprint: token(world().authority, imprint, SIGNED + timedelta(days=number), certificates=world().chain),
         number=number,
         fields=fields,
         sub_filter="ETSI.RFC3161",
-        type="DocTimeStamp",
+        type=type,
         store=store,
     )
 
@@ -59,3 +63,12 @@ def test_a_value_whose_object_was_written_again_later_is_not_covered() -> None:
     signed = read_pdf(io.BytesIO(update(pdf, {30: stream(late)}, 31)))
     assert signed.crls == (late,)
     assert digest(late) not in signed.document_timestamps[0].covers
+
+
+@pytest.mark.parametrize("type", ["DocTimeStamp /Type /Sig", "Sig /Type/DocTimeStamp", "Sig"])
+def test_a_token_under_two_types_or_another_one_is_no_document_timestamp(type: str) -> None:
+    """ISO 32000-2 clauses 7.3.7 and 12.8.5: readers take one entry of two or the other."""
+    signed = read_pdf(io.BytesIO(with_document_timestamp(world().basic(), 20, b"", (10,), type)))
+    assert signed.document_timestamps == ()
+    assert "timestamp-dictionary-mistyped" in [finding.code for finding in signed.findings]
+    assert len(signed.signatures) == 1

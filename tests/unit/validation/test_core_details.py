@@ -200,3 +200,33 @@ def test_a_certificate_for_web_sites_is_told_and_fails_where_the_policy_says_so(
         assert words(facts, signature(signer, day(2021))) == expected
         told_of = judge([signature(signer, day(2021))], [], facts).signatures[0].basic.blocks
         assert any(block.name == "certificate-purpose" for block in told_of) is bool(types)
+
+
+def test_data_of_an_issuer_that_was_not_valid_yet_are_out_of_bounds_and_no_proof_cures_that() -> None:
+    """REVOCATION_OUT_OF_BOUNDS_NO_POE is of issuers expired or not yet valid (EN 319 102-1 clause 5.1.3)."""
+    young = certificate("responder", start=NOW + HOUR, kind="responder")
+    answer = replace(told(young, NOW + 2 * HOUR), doubts=(Doubt.ISSUED_LATER,))
+    facts = Facts(NOW)
+    signer = facts.trust(certificate("signer"), [answer], GOOD_CA)
+    tsa = authority(facts)
+    signed = signature(signer, day(2021, 3), [stamp(tsa, day(2021, 4))])
+    assert words(facts, signed) == "REVOCATION_OUT_OF_BOUNDS_NO_POE"
+    covered = stamp(tsa, day(2021, 12), (SIGNATURE, answer.digest), TimestampType.ARCHIVE)
+    assert words(facts, signed, covered) == "REVOCATION_OUT_OF_BOUNDS_NO_POE"
+    for other in (Doubt.RESPONDER_NOT_CHECKED, Doubt.STATUS_UNKNOWN):
+        facts.trust(signer, [replace(answer, doubts=(Doubt.ISSUED_LATER, other))], GOOD_CA)
+        assert words(facts, signed) == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+    facts.trust(signer, [replace(answer, issuer=CA)], GOOD_CA)
+    assert words(facts, signed) == "CERTIFICATE_CHAIN_GENERAL_FAILURE"
+
+
+def test_the_algorithms_of_the_whole_chain_come_before_the_validity_of_any_certificate() -> None:
+    """Clause 5.2.6.4: cryptographic constraints on the chain first, then the validation time against its validity."""
+    facts = Facts(NOW)
+    signer = facts.trust(certificate("signer", end=day(2022)), [told(CA, day(2021, 5))], GOOD_CA)
+    signed = signature(signer, day(2021, 3))
+    assert words(facts, signed) == "OUT_OF_BOUNDS_NOT_REVOKED"
+    path = facts.paths[signer.sha256]
+    weak = replace(path.members[1], certificate=certificate("ca", kind="ca", algorithm="sha1"))
+    facts.paths[signer.sha256] = replace(path, members=(path.members[0], weak, path.members[2]))
+    assert words(facts, signed) == "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
