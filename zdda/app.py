@@ -42,12 +42,14 @@ from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.resumption import resume
-from zdda.ingest.steps import DepositSteps
+from zdda.ingest.steps import SealingSteps
+from zdda.ingest.validating import ValidationSteps
 from zdda.ingest.validations import ValidationDesk
 from zdda.ingest.workshop import IntakeLimits, Workshop
+from zdda.jobs.leased_work import LeasedWork, SingleSteps
 from zdda.jobs.report_writing import MODULES as WRITING
 from zdda.jobs.report_writing import WorkerReportWriter
-from zdda.jobs.runner import Crew, LeasedWork, Runner
+from zdda.jobs.runner import Crew, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
@@ -364,7 +366,7 @@ class ArchiveHealth:
             return False
 
 
-class _Audit:
+class _Audit(WorkSource):
     """Chains what waits in the audit's outbox. A ``WorkSource`` of the runner."""
 
     def __init__(self, database: TenantDatabase) -> None:
@@ -373,20 +375,34 @@ class _Audit:
     def run_one(self) -> bool:
         return sequence(self._database) > 0
 
-    def heartbeat(self) -> None:
-        """Nothing is held."""
-
 
 def _runner(settings: Settings, workshop: Workshop) -> Runner:
     owner = f"{_owners()}{workshop.entropy(4).hex()}"
-    states = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
-    deposits = LeasedWork(workshop.database, DEPOSITS, states, DepositSteps(workshop), owner)
+    threads = settings.workers.threads
+    validation = LeasedWork(
+        workshop.database,
+        DEPOSITS,
+        (DepositState.RECEIVED,),
+        ValidationSteps(workshop),
+        owner,
+        group=2 * threads,
+        threads=threads,
+    )
+    sealing = LeasedWork(
+        workshop.database,
+        DEPOSITS,
+        (DepositState.VALIDATED, DepositState.SEALED),
+        SealingSteps(workshop),
+        owner,
+        group=2 * threads,
+    )
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
-    batches = LeasedWork(workshop.database, BATCHES, on_the_way, BatchSteps(workshop), owner)
+    batches = LeasedWork(workshop.database, BATCHES, on_the_way, SingleSteps(BatchSteps(workshop)), owner)
     often = min(_IDLE, max(_OFTEN, settings.evidence.batch_seconds / 4))
     crews = [
-        Crew(deposits, settings.workers.threads, _IDLE),
+        Crew(validation, 1, _IDLE),
+        Crew(sealing, 2, _IDLE),
         Crew(closer, 1, often),
         Crew(batches, 2, _IDLE),
         Crew(_Audit(workshop.database), 1, _IDLE),

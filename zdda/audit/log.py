@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -22,8 +22,17 @@ def record(tx: Transaction, at: datetime, event: str, **facts: Any) -> None:
 
     ``facts`` are JSON values and hold identifiers, never patient data nor names of documents.
     """
-    entry = entry_bytes(tx.tenant, at, event, facts)
-    tx.execute(_NOTE, {"tenant_id": tx.tenant, "at": at, "event": entry})
+    record_each(tx, [(at, event, facts)])
+
+
+def record_each(tx: Transaction, events: Sequence[tuple[datetime, str, Mapping[str, Any]]]) -> None:
+    """``record`` for several events, in their order: (at, event, facts)."""
+    rows = [
+        {"tenant_id": tx.tenant, "at": at, "event": entry_bytes(tx.tenant, at, event, dict(facts))}
+        for at, event, facts in events
+    ]
+    if rows:
+        tx.execute(_NOTE, rows)
 
 
 def sequence(database: TenantDatabase, limit: int = 1000) -> int:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +40,13 @@ _DOCUMENTS = (
     select(deposit_documents)
     .where(deposit_documents.c.tenant_id == _TENANT, deposit_documents.c.deposit_id == _DEPOSIT)
     .order_by(deposit_documents.c.number)
+)
+_EACH: BindParameter[Any] = bindparam("deposits", expanding=True)
+_GET_EACH = select(deposits).where(deposits.c.tenant_id == _TENANT, deposits.c.deposit_id.in_(_EACH))
+_DOCUMENTS_OF_EACH = (
+    select(deposit_documents)
+    .where(deposit_documents.c.tenant_id == _TENANT, deposit_documents.c.deposit_id.in_(_EACH))
+    .order_by(deposit_documents.c.deposit_id, deposit_documents.c.number)
 )
 _DESCRIBE = (
     update(deposit_documents)
@@ -158,7 +166,18 @@ def insert_deposit(tx: Transaction, deposit: NewDeposit, documents: Sequence[Spo
             for document in documents
         ],
     )
-    _write_history(tx, deposit.deposit_id, DepositState.RECEIVED, deposit.received_at, None)
+    _write_history(tx, [(deposit.deposit_id, DepositState.RECEIVED, deposit.received_at, None)])
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One deposit's next transition, with what the step fixed."""
+
+    lease: Lease
+    after: DepositState
+    at: datetime
+    values: Mapping[str, object]
+    note: str | None = None
 
 
 def transition(
@@ -166,14 +185,25 @@ def transition(
 ) -> Lease:
     """Moves a deposit one state on and writes its history; raises ``FencedOff``, or ``Conflict`` for a move that
     the states do not know."""
-    before = DepositState(lease.state)
-    if after not in NEXT[before]:
-        raise Conflict(f"a deposit does not go from {before} to {after}")
-    if after is DepositState.REJECTED:
-        values |= {"producer": None, "external_id": None}  # a corrected deposit may use the name again
-    moved = LEASED.transition(tx, lease, before, after, **values)
-    _write_history(tx, lease.key, after, at, note)
-    return moved
+    return transition_each(tx, [Move(lease, after, at, values, note)])[0]
+
+
+def transition_each(tx: Transaction, moves: Sequence[Move]) -> list[Lease]:
+    """``transition`` for several deposits: all of them, or an error and a transaction that is good for nothing."""
+    alike: defaultdict[tuple[object, ...], list[tuple[Lease, Mapping[str, object]]]] = defaultdict(list)
+    for move in moves:
+        before, values = DepositState(move.lease.state), move.values
+        if move.after not in NEXT[before]:
+            raise Conflict(f"a deposit does not go from {before} to {move.after}")
+        if move.after is DepositState.REJECTED:
+            values = {**values, "producer": None, "external_id": None}  # a corrected deposit may use the name again
+        alike[before, move.after, *values].append((move.lease, values))
+    moved: dict[UUID, Lease] = {}
+    for (before_state, after, *_), group in alike.items():
+        for lease in LEASED.transition_each(tx, group, str(before_state), str(after)):
+            moved[lease.key] = lease
+    _write_history(tx, [(move.lease.key, move.after, move.at, move.note) for move in moves])
+    return [moved[move.lease.key] for move in moves]
 
 
 def get_deposit(tx: Transaction, deposit_id: UUID) -> AnyRow:
@@ -194,17 +224,53 @@ def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     return tx.run(_DOCUMENTS, deposit=deposit_id).all()
 
 
+def deposits_with_documents(tx: Transaction, deposit_ids: Sequence[UUID]) -> dict[UUID, tuple[AnyRow, list[AnyRow]]]:
+    """Rows and documents by number of those deposits that there are."""
+    found: dict[UUID, tuple[AnyRow, list[AnyRow]]] = {
+        row.deposit_id: (row, []) for row in tx.run(_GET_EACH, deposits=deposit_ids)
+    }
+    for document in tx.run(_DOCUMENTS_OF_EACH, deposits=deposit_ids):
+        found[document.deposit_id][1].append(document)
+    return found
+
+
 def history_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
     """The states it has been in, in order: (state, at, note)."""
     return tx.run(_HISTORY, deposit=deposit_id).all()
+
+
+@dataclass(frozen=True, slots=True)
+class FoundOut:
+    """What examination found out about one document."""
+
+    deposit_id: UUID
+    number: int
+    puid: str | None
+    format_name: str | None
+    verdict: str
+
+
+def describe_documents(tx: Transaction, found: Sequence[FoundOut]) -> None:
+    """Adds what examination found out."""
+    rows = [
+        {
+            "deposit": each.deposit_id,
+            "of_number": each.number,
+            "new_puid": each.puid,
+            "new_format_name": each.format_name,
+            "new_verdict": each.verdict,
+        }
+        for each in found
+    ]
+    if rows:
+        tx.run_each(_DESCRIBE, rows)
 
 
 def describe_document(
     tx: Transaction, deposit_id: UUID, number: int, puid: str | None, format_name: str | None, verdict: str
 ) -> None:
     """Adds what examination found out about one document."""
-    found = {"new_puid": puid, "new_format_name": format_name, "new_verdict": verdict}
-    tx.run(_DESCRIBE, deposit=deposit_id, of_number=number, **found)
+    describe_documents(tx, [FoundOut(deposit_id, number, puid, format_name, verdict)])
 
 
 def is_flagged(tx: Transaction, package_id: UUID) -> bool:
@@ -251,5 +317,6 @@ def _external_id_known(tx: Transaction, external: ExternalId) -> bool:
     )
 
 
-def _write_history(tx: Transaction, deposit_id: UUID, state: DepositState, at: datetime, note: str | None) -> None:
-    tx.run(_WRITE_HISTORY, deposit=deposit_id, state=state, at=at, note=note)
+def _write_history(tx: Transaction, entries: Sequence[tuple[UUID, DepositState, datetime, str | None]]) -> None:
+    rows = [{"deposit": deposit, "state": state, "at": at, "note": note} for deposit, state, at, note in entries]
+    tx.run_each(_WRITE_HISTORY, rows)

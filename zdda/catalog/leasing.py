@@ -6,7 +6,7 @@ with an older epoch finds no row and is fenced off, however late it wakes up.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -114,26 +114,34 @@ class Leased:
 
         Raises ``FencedOff`` when the row has moved on or was claimed by another worker.
         """
-        moved = {"state": after, "attempts": 0, "deferred_reason": None, "not_before": None}
+        return self.transition_each(tx, [(held, values)], before, after)[0]
+
+    def transition_each(
+        self, tx: Transaction, moves: Sequence[tuple[Lease, Mapping[str, object]]], before: str, after: str
+    ) -> list[Lease]:
+        """Moves several rows by one statement; each with its own values of the same columns.
+
+        Raises ``FencedOff`` when any of them has moved on or was claimed by another worker: the transaction is then
+        good for nothing.
+        """
+        moved: dict[str, object] = {"state": after, "attempts": 0, "deferred_reason": None, "not_before": None}
         if after in self.resting:
             moved |= {"lease_owner": None, "lease_until": None}
-        self._write(tx, held, {**moved, **values}, before)
-        return Lease(held.key, after, held.epoch, 0)
+        statement = _fenced(self, (*moved, *moves[0][1]), (), moving=True)
+        rows = [
+            {"key": held.key, "epoch": held.epoch, "before": before}
+            | {f"new_{name}": value for name, value in {**moved, **values}.items()}
+            for held, values in moves
+        ]
+        if tx.run_each(statement, rows).rowcount != len(rows):
+            raise FencedOff("another worker holds this work now")
+        return [Lease(held.key, after, held.epoch, 0) for held, _ in moves]
 
-    def _write(
-        self,
-        tx: Transaction,
-        held: Lease,
-        values: Mapping[str, object],
-        before: str | None = None,
-        **waits: timedelta,
-    ) -> None:
+    def _write(self, tx: Transaction, held: Lease, values: Mapping[str, object], **waits: timedelta) -> None:
         """Sets ``values``, and the columns of ``waits`` to so long from now, where the lease still holds the row."""
-        statement = _fenced(self, tuple(values), tuple(waits), before is not None)
+        statement = _fenced(self, tuple(values), tuple(waits), moving=False)
         parameters: dict[str, object] = {f"new_{name}": value for name, value in values.items()}
         parameters |= {f"wait_{name}": wait // MICROSECOND for name, wait in waits.items()}
-        if before is not None:
-            parameters["before"] = before
         if tx.run(statement, key=held.key, epoch=held.epoch, **parameters).rowcount != 1:
             raise FencedOff("another worker holds this work now")
 

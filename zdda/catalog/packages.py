@@ -150,8 +150,15 @@ def known_content(tx: Transaction, content_id: bytes) -> tuple[UUID, ...]:
 
 def insert_object(tx: Transaction, stored: StoredObject) -> None:
     """Lists an object that now lies in the stores."""
-    values = {name: getattr(stored, name) for name in StoredObject.__dataclass_fields__}
-    tx.execute(_INSERT_OBJECT, {"tenant_id": tx.tenant, **values})
+    insert_objects(tx, [stored])
+
+
+def insert_objects(tx: Transaction, stored: Sequence[StoredObject]) -> None:
+    """Lists objects that now lie in the stores."""
+    names = StoredObject.__dataclass_fields__
+    rows = [{"tenant_id": tx.tenant, **{name: getattr(each, name) for name in names}} for each in stored]
+    if rows:
+        tx.execute(_INSERT_OBJECT, rows)
 
 
 def stored_objects(tx: Transaction) -> Iterator[StoredObject]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +28,10 @@ class Transaction:
         """Executes a statement that was built once, when its module was loaded, and names the tenant ``:tenant``:
         building one takes four times as long as executing it."""
         return self.execute(prepared, {"tenant": self.tenant, **parameters})
+
+    def run_each(self, prepared: Executable, rows: Sequence[Mapping[str, Any]]) -> CursorResult[*tuple[Any, ...]]:
+        """``run`` for every one of ``rows``, at least one, in their order: one statement for the driver."""
+        return self.execute(prepared, [{"tenant": self.tenant, **row} for row in rows])
 
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
         result = self.connection.execute(statement, parameters)

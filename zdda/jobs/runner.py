@@ -1,119 +1,61 @@
-"""The leased runner: threads that claim rows, do one step after another, and write down why something waits."""
+"""The runner: crews of threads that ask their sources for work, woken by bells."""
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
 
-from zdda.catalog.leasing import LONGEST_DEFERRAL, Lease, Leased
-from zdda.database.engine import DatabaseUnavailable
-from zdda.database.session import TenantDatabase
-from zdda.model.errors import DueLater, FencedOff, ZddaError
-
 _log = structlog.get_logger(__name__)
-_LONGEST_WAIT = timedelta(minutes=5)
-_FURTHEST = LONGEST_DEFERRAL - timedelta(days=1)
 
 
 class WorkSource(Protocol):
     """Something that has work to do."""
 
     def run_one(self) -> bool:
-        """Does one piece of work that is due; False when there was none. Never raises for a failing piece."""
+        """Does some of the work that is due; False when there was none. Never raises for a failing piece."""
         ...
 
     def heartbeat(self) -> None:
         """Holds on to what is being worked at."""
-        ...
+        return
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """From now on a runner's threads ask for work, and ``ring`` wakes one of them."""
+        return
+
+    def settle(self) -> None:
+        """Ends what is under way: nobody asks for work any more."""
+        return
 
 
-def backoff(attempts: int) -> timedelta:
-    """1, 2, 4 … seconds, five minutes at most."""
-    return min(timedelta(seconds=2 ** min(attempts, 16)), _LONGEST_WAIT)
+class Gathering:
+    """Lets work come together while more of it comes in a stream; what comes alone does not wait.
 
-
-class LeasedWork:
-    """Rows of one table that ``step`` moves on for as long as they are in one of ``states``.
-
-    ``step(lease)`` does the work of the row's state, commits its transition and returns the lease in the new
-    state; the last transition gives the row back. A step that raises defers the row with the error's code and a
-    backoff; a fenced-off step is dropped.
+    What is done and committed together costs a fraction for each. Nothing waits before ``begin``: without a runner's
+    threads nothing else comes meanwhile.
     """
 
-    def __init__(
-        self,
-        database: TenantDatabase,
-        leased: Leased,
-        states: Collection[str],
-        step: Callable[[Lease], Lease],
-        owner: str,
-        lease: timedelta = timedelta(minutes=5),
-    ) -> None:
-        self._database, self._leased, self._states = database, leased, tuple(states)
-        self._step, self._owner, self._lease = step, owner, lease
-        self._held: dict[int, Lease] = {}
-        self._lock = threading.Lock()
+    def __init__(self, seconds: float = 0.02, stream: float = 0.25) -> None:
+        self._seconds, self._stream = seconds, stream
+        self._last = -math.inf
+        self._begun = False
 
-    def run_one(self) -> bool:
-        with self._database.read() as tx:
-            if not self._leased.any_due(tx, self._states):
-                return False
-        with self._database.write() as tx:
-            claimed = self._leased.claim(tx, self._owner, self._states, self._lease)
-        if not claimed:
-            return False
-        lease = claimed[0]
-        try:
-            while lease.state in self._states:
-                self._hold(lease)
-                lease = self._step(lease)
-        except FencedOff:
-            _log.warning("fenced-off", table=self._leased.table.name)
-        except Exception as error:  # noqa: BLE001 - whatever a step raises, the row waits and says so
-            self._defer(self._current(), error)
-        finally:
-            self._hold(None)
-        return True
+    def begin(self) -> None:
+        self._begun = True
 
-    def heartbeat(self) -> None:
-        with self._lock:
-            held = list(self._held.values())
-        for lease in held:
-            with suppress(FencedOff, DatabaseUnavailable), self._database.write() as tx:
-                self._leased.renew(tx, lease, self._lease)
-
-    def _defer(self, lease: Lease, error: Exception) -> None:
-        code = error.code if isinstance(error, ZddaError) else "internal"
-        wait = min(error.wait, _FURTHEST) if isinstance(error, DueLater) else backoff(lease.attempts)
-        _log.warning(
-            "deferred",
-            table=self._leased.table.name,
-            key=str(lease.key),
-            state=lease.state,
-            reason=code,
-            error=type(error).__name__,
-            seconds=wait.total_seconds(),
-            exc_info=code == "internal",
-        )
-        with suppress(FencedOff, DatabaseUnavailable), self._database.write() as tx:
-            self._leased.defer(tx, lease, code, wait)
-
-    def _hold(self, lease: Lease | None) -> None:
-        with self._lock:
-            if lease is None:
-                self._held.pop(threading.get_ident(), None)
-            else:
-                self._held[threading.get_ident()] = lease
-
-    def _current(self) -> Lease:
-        with self._lock:
-            return self._held[threading.get_ident()]
+    def wait(self) -> None:
+        """Called when there is work: returns at once, or after ``seconds`` when it was called less than ``stream``
+        seconds ago."""
+        before, self._last = self._last, time.monotonic()
+        if self._begun and self._last - before < self._stream:
+            time.sleep(self._seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +83,8 @@ class Runner:
         self._threads.append(threading.Thread(target=self._keep_alive, name="runner-heartbeat", daemon=True))
 
     def start(self) -> None:
+        for place, crew in enumerate(self._crews):
+            crew.source.listen(partial(self._ring, place))
         for thread in self._threads:
             thread.start()
 
@@ -156,6 +100,8 @@ class Runner:
         for thread in self._threads:
             if thread.is_alive():
                 thread.join()
+        for crew in self._crews:
+            crew.source.settle()
 
     def alive(self) -> bool:
         """Whether every thread is at work."""

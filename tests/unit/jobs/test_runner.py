@@ -18,7 +18,8 @@ from zdda.catalog.leasing import Lease
 from zdda.catalog.tables import deposits
 from zdda.database.engine import open_engine
 from zdda.database.session import AnyRow, TenantDatabase
-from zdda.jobs.runner import Crew, LeasedWork, Runner, backoff
+from zdda.jobs.leased_work import LeasedWork, SingleSteps, backoff
+from zdda.jobs.runner import Crew, Runner, WorkSource
 from zdda.model.deposit import DepositState
 from zdda.model.errors import DueLater, FencedOff, Unavailable
 from zdda.model.identifiers import TenantId
@@ -72,8 +73,8 @@ class Steps:
         return moved
 
 
-def work(database: TenantDatabase, before: Callable[[Lease], None] = lambda _: None) -> LeasedWork:
-    return LeasedWork(database, LEASED, STATES, Steps(database, before), "here/1")
+def work(database: TenantDatabase, before: Callable[[Lease], None] = lambda _: None) -> LeasedWork[Lease]:
+    return LeasedWork(database, LEASED, STATES, SingleSteps(Steps(database, before)), "here/1")
 
 
 def raising(error: BaseException, state: str = "received") -> Callable[[Lease], None]:
@@ -219,7 +220,7 @@ def test_an_idle_worker_never_waits_for_the_write_lock(database: TenantDatabase)
         assert answers == [False]
 
 
-class Source:
+class Source(WorkSource):
     """A ``WorkSource`` of as many pieces as it is told."""
 
     def __init__(self, pieces: int = 0) -> None:
