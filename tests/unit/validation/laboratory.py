@@ -324,10 +324,12 @@ def sign_pdf(
     byte_range: Callable[[list[int]], list[int]] = lambda given: given,
     store: bytes = b"",
     digest: str = "sha256",
+    room: int = ROOM,
 ) -> bytes:
-    """Signs in an incremental update: field ``number``, dictionary ``number + 1``."""
+    """Signs in an incremental update: field ``number``, dictionary ``number + 1``. ``room``: bytes kept for the value
+    of /Contents."""
     everyone = b" ".join(b"%d 0 R" % item for item in (*fields, number))
-    placeholder = b"<" + b"0" * (2 * ROOM) + b">"
+    placeholder = b"<" + b"0" * (2 * room) + b">"
     signature = (
         b"<< /Type /%b /Filter /Adobe.PPKLite /SubFilter /%b /M (D:%b+00'00') /ByteRange [%b] /Contents %b >>"
         % (type.encode(), sub_filter.encode(), moment.strftime("%Y%m%d%H%M%S").encode(), b" " * 60, placeholder)
@@ -343,8 +345,8 @@ def sign_pdf(
     written = written[:mark] + text + written[mark + 60 :]
     ranges = [0, start, end, len(written) - end]
     value = make(hashlib.new(digest, written[: ranges[1]] + written[ranges[2] :]).digest())
-    assert len(value) <= ROOM
-    contents = value.hex().encode().ljust(2 * ROOM, b"0")
+    assert len(value) <= room
+    contents = value.hex().encode().ljust(2 * room, b"0")
     return written[: start + 1] + contents + written[end - 1 :]
 
 
