@@ -18,7 +18,7 @@ from typing import BinaryIO
 from zdda.signatures import cms
 from zdda.signatures.ber import extent
 from zdda.signatures.cades_profile import profile_of
-from zdda.signatures.cades_timestamps import Surroundings, timestamps_of
+from zdda.signatures.cades_timestamps import Surroundings, TimestampCount, timestamps_of
 from zdda.signatures.content import Content, Detached, choose_content, differs
 from zdda.signatures.errors import FormatError
 from zdda.signatures.model import (
@@ -130,11 +130,12 @@ def _verified(signer: cms.Signer, signed: cms.SignedData, content: Content) -> b
 
 
 class _Reader:
-    """Counts what hostile messages multiply: counter-signatures over all signers."""
+    """Counts what hostile messages multiply: counter-signatures and timestamps over all signers."""
 
     def __init__(self, signed: cms.SignedData) -> None:
         self.signed = signed
         self.counter_signatures = 0
+        self.timestamps = TimestampCount()
         self.pieces: MessagePieces | None = None
 
     def signature(self, signer: cms.Signer, content: Content | None, path: tuple[int, ...]) -> Signature:
@@ -167,6 +168,7 @@ class _Reader:
         counters = self._counter_signatures(signer, path, findings)
         timestamps: tuple[Timestamp, ...] = ()
         try:
+            self.timestamps.add(signer)
             around = Surroundings(self._message, lambda: signer_pieces(signer.encoded), content, counters)
             timestamps = timestamps_of(signer, identifier, around)
         except FormatError as error:

@@ -17,6 +17,7 @@ from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_toke
 from zdda.signatures.transmitted import MessagePieces, SignerPieces
 
 MAXIMUM_TIMESTAMPS = 200
+MAXIMUM_IN_DOCUMENT = 1000
 _NEVER = datetime.max.replace(tzinfo=UTC)
 _ARCHIVE = (cms.ARCHIVE_TIMESTAMP_V2, cms.ARCHIVE_TIMESTAMP_V3)
 _TYPES = {
@@ -40,8 +41,27 @@ class Surroundings:
     counter_signatures: dict[tuple[int, int], Signature]
 
 
+class TimestampCount:
+    """How many timestamps a document's signatures have so far: each is a signature of its own to whoever judges it, and
+    one message has room for tens of thousands."""
+
+    def __init__(self) -> None:
+        self._found = 0
+
+    def add(self, signer: cms.Signer) -> None:
+        """Raises ``FormatError`` where a signature has over 200, or a document over 1000: none of them is read then."""
+        own = sum(len(values) for oid, values in signer.unsigned if oid in _TYPES)
+        own += sum(len(values) for oid, values in signer.signed if oid == cms.CONTENT_TIMESTAMP)
+        if own > MAXIMUM_TIMESTAMPS:
+            raise FormatError(f"a signature has more than {MAXIMUM_TIMESTAMPS} timestamps")
+        self._found += own
+        if own and self._found > MAXIMUM_IN_DOCUMENT:
+            raise FormatError(f"a document has more than {MAXIMUM_IN_DOCUMENT} timestamps in its signatures")
+
+
 def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> tuple[Timestamp, ...]:
-    """In the order content, signature, validation data, archive. Raises ``FormatError`` where there are over 200."""
+    """In the order content, signature, validation data, archive. How many there may be is for the caller to ask
+    (``TimestampCount``)."""
     found = list(_content_timestamps(signer, identifier, around.content))
     itself = (bytes.fromhex(identifier),)
     placed: dict[tuple[int, int], Timestamp] = {}
@@ -49,8 +69,6 @@ def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> 
     archive: list[tuple[int, int, bytes]] = []
     for position, (oid, values) in enumerate(signer.unsigned):
         for number, value in enumerate(values):
-            if len(found) + len(placed) + len(archive) > MAXIMUM_TIMESTAMPS:
-                raise FormatError(f"a signature has more than {MAXIMUM_TIMESTAMPS} timestamps")
             place = f"{identifier}/{position}/{number}".encode("ascii")
             if oid == cms.SIGNATURE_TIMESTAMP:
                 value_digest = digest_of(signer.signature)
@@ -69,7 +87,7 @@ def timestamps_of(signer: cms.Signer, identifier: str, around: Surroundings) -> 
 def _content_timestamps(signer: cms.Signer, identifier: str, content: Content | None) -> Iterator[Timestamp]:
     for position, (oid, values) in enumerate(signer.signed):
         if oid == cms.CONTENT_TIMESTAMP:
-            for number, value in enumerate(values[:MAXIMUM_TIMESTAMPS]):
+            for number, value in enumerate(values):
                 place = f"{identifier}/signed/{position}/{number}".encode("ascii")
                 digest = content.digest if content is not None else None
                 yield embedded_timestamp(value, TimestampType.CONTENT, digest, place)

@@ -14,6 +14,7 @@ from zdda.signatures.model import (
     Severity,
     Signature,
     SignedProperties,
+    Timestamp,
     TimestampType,
 )
 from zdda.signatures.pades_profile import profile_of
@@ -80,15 +81,21 @@ def cms_signature(
     signed_values = (hashlib.sha256(item).digest() for item in (*archival.crls, *archival.ocsps))
     itself = (bytes.fromhex(identifier), *signed_values)
     over_content = signed.digest if signed is not None else None
-    timestamps = [
-        embedded_timestamp(value, TimestampType.SIGNATURE, digest_of(signer.signature), b"value" + place, itself)
-        for value in signer.unsigned_values(cms.SIGNATURE_TIMESTAMP)
-    ]
-    for name, values in signer.signed:
-        if name == cms.CONTENT_TIMESTAMP:
-            timestamps += [
-                embedded_timestamp(value, TimestampType.CONTENT, over_content, b"content" + place) for value in values
-            ]
+    timestamps: list[Timestamp] = []
+    try:
+        pdf.timestamps.add(signer)
+        timestamps += [
+            embedded_timestamp(value, TimestampType.SIGNATURE, digest_of(signer.signature), b"value" + place, itself)
+            for value in signer.unsigned_values(cms.SIGNATURE_TIMESTAMP)
+        ]
+        for name, values in signer.signed:
+            if name == cms.CONTENT_TIMESTAMP:
+                timestamps += [
+                    embedded_timestamp(value, TimestampType.CONTENT, over_content, b"content" + place)
+                    for value in values
+                ]
+    except FormatError as error:
+        findings.append(Finding("timestamps-unreadable", Severity.FATAL, str(error)))
     findings += [Finding("attribute-unreadable", Severity.WARNING, name) for name in (*data.unread, *archival.unread)]
     claimed = dictionary.signing_time
     try:

@@ -15,6 +15,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures import pdf_object_streams, pdf_xref_bound  # noqa: F401 - they replace functions at import
+from zdda.signatures.cades_timestamps import TimestampCount
 from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
@@ -86,6 +87,7 @@ class PdfDocument:
         self.findings: list[Finding] = []
         self._reader: Any = None
         self.damage: str | None = None
+        self.timestamps = TimestampCount()
         self._spans: dict[bytes, tuple[int, int]] = {}
         self._read: set[tuple[str, Any]] = set()
         with errors_of_source(self.stream):

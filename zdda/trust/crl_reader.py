@@ -86,6 +86,8 @@ def _read(der: bytes) -> Crl | str:
                 number = value.crl_number
             elif extension.oid == _EXPIRED_CERTIFICATES_ON_CRL and isinstance(value, x509.UnrecognizedExtension):
                 keeps = generalized_time(value.value)
+                if keeps is None and extension.critical:
+                    return "unreadable critical extension"  # RFC 5280 clause 5.2: it cannot be processed
             elif extension.critical:
                 return "unknown critical extension"
         issuer, entries = _parts(der, point is not None and point.indirect_crl)

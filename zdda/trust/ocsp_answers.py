@@ -128,6 +128,8 @@ def _single(item: Any) -> _Single:
     for extension in item["single_extensions"] or ():
         if extension["extn_id"].dotted == _ARCHIVE_CUTOFF:
             cutoff = generalized_time(bytes(extension["extn_value"]))
+            if cutoff is None and extension["critical"].native:
+                raise FormatError("an OCSP answer has an unreadable critical extension")
         elif extension["extn_id"].dotted == _CERTIFICATE_HASH:
             info = algos.DigestInfo.load(bytes(extension["extn_value"]))
             certificate_hash = (info["digest_algorithm"]["algorithm"].native, info["digest"].native)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ KEY_WAS_SAFE = frozenset({"affiliation_changed", "superseded", "cessation_of_ope
 """RFC 3161 clause 4 (1): revoked for one of these, what was signed before stays good. ``unspecified`` counts too where
 it is stated, but reads like no reason at all, after which nothing does: the stricter reading is taken."""
 MAXIMUM_LENGTH = 128 * 1024 * 1024
+_GENERALIZED_TIME = re.compile(rb"\x18\x0f[0-9]{14}Z")
 
 
 class CertificateStatus(StrEnum):
@@ -111,7 +113,9 @@ def timing_doubts(
 
 
 def generalized_time(value: bytes) -> datetime | None:
-    """A DER GeneralizedTime; None, which is the stricter reading, where it cannot be read."""
+    """A DER GeneralizedTime (RFC 5280 clause 4.1.2.5.2); None, which is the stricter reading, where it is none."""
+    if _GENERALIZED_TIME.fullmatch(value) is None:
+        return None
     try:
         return datetime.strptime(value[2:].decode("ascii"), "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:

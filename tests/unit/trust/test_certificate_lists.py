@@ -174,6 +174,23 @@ def test_an_unknown_critical_extension_of_any_entry_silences_the_list(serial: in
     assert facts(written(ROOT, [(7, [(other, True)])])) == (), "only an indirect CRL has a certificateIssuer"
 
 
+@pytest.mark.parametrize(
+    ("value", "critical", "read"),
+    [
+        (b"\x18\x0f20200101000000Z", True, True),
+        (b"\x30\x1d\xa0\x18", True, False),
+        (b"\x17\x0f20200101000000Z", True, False),
+        (b"\x18\x0f2020010100 000Z", True, False),
+        (b"\x30\x1d\xa0\x18", False, True),
+    ],
+)
+def test_a_critical_extension_that_cannot_be_read_silences_the_list(value: bytes, critical: bool, read: bool) -> None:
+    """RFC 5280 clause 5.2; what fuzzing found: expiredCertsOnCRL with the contents of another extension."""
+    kept = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.60"), value)
+    found = facts(written(ROOT, [], extra=[(kept, critical)]))
+    assert bool(found) is read
+
+
 # --- delta
 
 

@@ -218,3 +218,9 @@ def test_no_change_of_any_byte_of_an_answer_raises() -> None:
     for place in range(len(whole)):
         for value in (0x00, 0x7F, whole[place] ^ 1):
             facts(whole[:place] + bytes((value,)) + whole[place + 1 :])
+
+
+@pytest.mark.parametrize(("critical", "read"), [(True, False), (False, True)])
+def test_a_critical_archive_cut_off_that_cannot_be_read_silences_the_answer(critical: bool, read: bool) -> None:
+    """RFC 6960 clause 4.4: what is critical is processed, or the answer is not used."""
+    assert bool(facts(changed(single=[(CUT_OFF, b"\x18\x1120200101000000.5Z", critical)]))) is read
