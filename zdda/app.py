@@ -5,11 +5,10 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import httpx
 import structlog
@@ -33,14 +32,10 @@ from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
 from zdda.fsck.evidence_tokens import token_checker
-from zdda.fsck.revalidation import MODULES as REVALIDATION
-from zdda.fsck.revalidation import Revalidation
-from zdda.fsck.stores import Stores
 from zdda.identity.accounts import Accounts
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
-from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.resumption import resume
 from zdda.ingest.steps import SealingSteps
 from zdda.ingest.validating import ValidationSteps
@@ -53,22 +48,20 @@ from zdda.jobs.runner import Crew, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
-from zdda.model.errors import InvalidInput, Unavailable
+from zdda.model.errors import Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
-from zdda.model.objects import ObjectKind
 from zdda.packaging.mets import Software
 from zdda.packaging.sealed_report import ReportSealer
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
-from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
+from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
-from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
-from zdda.storage.store_marker import check_store, claim_store
+from zdda.storage.store_marker import claim_store
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.fetched_files import FetchedFiles
 from zdda.trust.paths import PathStatus, validate_path
@@ -150,28 +143,6 @@ def open_vault(
     return Vault(tenant, generations, blobs, key_areas, store, spool)
 
 
-@contextmanager
-def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()) -> Iterator[Stores]:  # noqa: B008
-    """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile; no damage in the key area keeps
-    them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
-    the keys, ``InvalidInput`` for a store that is not in a folder."""
-    if settings.store.kind != "filesystem":
-        raise InvalidInput("a store in memory cannot be checked from outside")
-    tenant, directory = tenant_id(settings.archive.tenant), folder / settings.store.directory
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
-    generations.current(tenant)
-    marker = check_store(directory, settings.archive.id, [tenant])
-    with ExitStack() as opened:
-        places = []
-        for path in settings.keys.key_areas:
-            places.append(KeyAreaSurvey(folder / path))
-            opened.callback(places[-1].close)
-        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable)
-        opened.callback(blobs.close)
-        yield Stores(settings.archive.id, tenant, generations, blobs, places, LATEST_LOCK, marker)
-
-
 def initialise(settings: Settings, folder: Path) -> None:
     """Makes what a new archive needs below ``folder``: key-encryption key, the tenant's first generation, stores,
     spool, catalog. What is there already stays as it is."""
@@ -219,62 +190,6 @@ def open_catalog(settings: Settings, folder: Path) -> Iterator[TenantDatabase]:
         yield TenantDatabase(engine, tenant_id(settings.archive.tenant))
     finally:
         engine.dispose()
-
-
-@contextmanager
-def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
-    """The tenant's catalog, and the keys that its digests are made under."""
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
-    with open_catalog(settings, folder) as database:
-        yield database, generations
-
-
-def rebuild_catalog(settings: Settings, folder: Path, progress: Callable[[int, int], None]) -> RebuildReport:
-    """Fills an empty catalog from the stores; raises ``CatalogNotEmpty``, and what ``open_vault`` raises."""
-    vault = open_vault(settings, folder)
-    try:
-        engine = open_database(settings, folder)
-        try:
-            database = TenantDatabase(engine, vault.tenant)
-            return CatalogRebuild(database, vault.store, vault.generations, SystemClock(), progress).run()
-        finally:
-            engine.dispose()
-    finally:
-        vault.close()
-
-
-def revalidation(
-    settings: Settings,
-    folder: Path,
-    anchors: TrustAnchors | None,
-    at: datetime,
-    policy: bytes | None,
-    progress: Callable[[int, int], None],
-) -> Iterator[dict[str, Any]]:
-    """What flips in every package (see ``Revalidation.package``); anchors of the settings where none are given. Raises
-    ``InvalidInput`` for a store that is not in a folder, and what ``open_vault`` raises."""
-    vault = open_vault(settings, folder)
-    limits = WorkerLimits(settings.workers.cpu_seconds, settings.workers.wall_seconds, settings.workers.memory)
-    pool = WorkerPool(1, limits, REVALIDATION)
-    try:
-        if not isinstance(vault.blobs, FilesystemBlobs):
-            raise InvalidInput("a store in memory cannot be looked at from outside")
-        trusted = anchors_from(folder, settings.trust.documents) if anchors is None else anchors
-        run = Revalidation(pool, vault.blobs, vault.generations, trusted, at, policy)
-        records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
-        for done, record in enumerate(records):
-            progress(done, len(records))
-            yield from run.package(record)
-        progress(len(records), len(records))
-    finally:
-        pool.close()
-        vault.close()
-
-
-def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
-    """What the archive's own seals and timestamps are judged by."""
-    return anchors_from(folder, settings.trust.seal) + anchors_from(folder, settings.trust.authorities)
 
 
 def build(

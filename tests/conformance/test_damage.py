@@ -16,7 +16,8 @@ import pytest
 
 from tests.simulator.archive import TickingClock, make_archive
 from tests.simulator.pki import NOW, pki
-from zdda.app import open_to_doubt, open_vault
+from zdda.app import open_vault
+from zdda.app_stopped import open_to_doubt
 from zdda.fsck.store_check import StoreCheck
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from zdda.app import SealNotValid
 from zdda.cli.demonstrate import PRODUCER, start
 from zdda.cli.main import application
 from zdda.demonstration.documents import demonstration_documents
 from zdda.fsck.revalidation import flips
-from zdda.model.clock import SystemClock
+from zdda.model.clock import SystemClock, format_time
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +69,49 @@ def test_another_policy(folder: Path, tmp_path: Path) -> None:
     status, found = revalidate(folder, "--policy", str(tmp_path / "policy.toml"))
     assert status == 3
     assert {each["document"] for each in found} == {None}
+
+
+def run(folder: Path, *words: str) -> tuple[int, list[dict[str, Any]]]:
+    done = CliRunner().invoke(application(words[0]), [*words, "--folder", str(folder), "--json"])
+    return done.exit_code, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def findings(folder: Path) -> list[str]:
+    return [line["code"] for line in run(folder, "fsck")[1] if line["type"] == "finding"]
+
+
+def test_new_reports_are_kept_once(folder: Path) -> None:
+    """Of what is signed alone; the same again adds nothing; what flips is kept by other anchors too."""
+    assert CliRunner().invoke(application("revalidate"), ["revalidate", "--only-flips"]).exit_code == 2
+    before = findings(folder)
+    options = ["--at", format_time(SystemClock().now()), "--store"]
+    status, (kept,) = revalidate(folder, *options)
+    assert (status, sorted(kept)) == (0, ["amendment", "package"])
+    assert revalidate(folder, *options) == (0, [])
+    strange = [*options, "--trust-anchor", str(folder / "stranger.cer"), "--only-flips"]
+    status, (flip, other) = revalidate(folder, *strange)
+    assert status == 1
+    assert (flip["after"][0], other["package"]) == ("INDETERMINATE", kept["package"])
+    assert other["amendment"] != kept["amendment"]
+    assert revalidate(folder, *strange) == (1, [flip])
+    assert revalidate(folder, *options, "--only-flips") == (0, [])
+    assert findings(folder) == before
+    status, differences = run(folder, "reconcile")
+    assert differences == []
+
+
+def test_nothing_is_kept_under_a_seal_that_is_not_valid(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def expired(*_: object) -> Any:
+        def fetch() -> None:
+            raise SealNotValid("the seal's certificate is not valid now")
+
+        return fetch
+
+    monkeypatch.setattr("zdda.app._of_seal", expired)
+    done = CliRunner().invoke(application("revalidate"), ["revalidate", "--folder", str(folder), "--store"])
+    assert done.exit_code == 3
+    assert "seal-not-valid" in done.stderr
+    assert revalidate(folder) == (0, [])
 
 
 def test_a_damaged_object_is_told_and_the_others_are_looked_at(folder: Path) -> None:

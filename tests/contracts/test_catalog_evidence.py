@@ -104,8 +104,11 @@ def test_an_amendment_waits_for_a_batch_of_its_years(database: TenantDatabase) -
     with database.write() as tx:
         insert_amendment(tx, made, "k", RECEIVED_AT, b"d" * 32, package.retain_until, [(package.package_id, 1, b"p")])
     with database.read() as tx:
-        (member,) = pending_amendments(tx, range(2032, 2034), 10)
-        assert member == Member(made, "amendment", 0, b"d" * 32)
+        ((member, until),) = pending_amendments(tx, range(2032, 2034), 10)
+        assert (member, until) == (Member(made, "amendment", 0, b"d" * 32), package.retain_until)
+        late = RECEIVED_AT + timedelta(seconds=1)
+        assert pending_amendments(tx, range(2033, 2035), 10, late) == [(member, until)]
+        assert pending_amendments(tx, range(2033, 2035), 10, RECEIVED_AT) == []
         assert pending_amendments(tx, range(2031, 2032), 10) == []
         assert pending_amendments(tx, range(2033, 2035), 10) == []
         assert pending_amendments(tx, range(2032, 2034), 0) == []

@@ -9,7 +9,8 @@ from pathlib import Path
 from sqlalchemy import select
 
 from tests.crash.producer import read_journal
-from zdda.app import open_database, open_to_doubt
+from zdda.app import open_database
+from zdda.app_stopped import open_to_doubt
 from zdda.audit.chain import verify_chain
 from zdda.audit.log import entries, sequence
 from zdda.catalog.tables import deposits, objects, packages

@@ -9,7 +9,7 @@ from sqlalchemy import func, select, update
 
 from tests.simulator.archive import SimulatedArchive
 from tests.simulator.pki import NOW, pki
-from zdda.app import open_to_doubt
+from zdda.app_stopped import open_to_doubt
 from zdda.audit.chain import verify_chain
 from zdda.audit.log import entries, sequence
 from zdda.catalog.tables import deposits, evidence_batches, objects, packages

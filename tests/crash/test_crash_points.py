@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, event, select
 
 import zdda
 from tests.crash.children import DIED, dying_at, in_child
 from tests.crash.promises import deposit, promises_hold
+from tests.simulator.amendments import renewed
 from tests.simulator.archive import SimulatedArchive, make_archive
 from tests.simulator.pki import pki
 from tests.simulator.postgresql import fresh_database
+from zdda.catalog.tables import amendment_packages, packages
+from zdda.ingest.amending import add_validation
 from zdda.storage.blob_store import CrashPoint
 
 STEPS = {"deposit_history": 5, "evidence_batches": 4}
@@ -39,6 +42,22 @@ def work(folder: Path, crash: CrashPoint, database_url: str | None = None) -> No
     status = deposit(archive)
     (folder / "acknowledged").write_text(str(status.deposit_id))
     archive.settle()
+    amend(archive)
+
+
+def amend(archive: SimulatedArchive) -> None:
+    """Adds the same two amendments to every archived package that does not have them."""
+    with archive.archive.database.read() as tx:
+        found = list(tx.execute(select(packages.c.package_id)).scalars())
+    for package in found:
+        for name in ("first", "second"):
+            add_validation(archive.archive.workshop, package, renewed(name=name))
+
+
+def chains_are_whole(archive: SimulatedArchive) -> None:
+    """What the evidence says, and both amendments, each once."""
+    with archive.archive.database.read() as tx:
+        assert [tuple(row) for row in tx.execute(select(amendment_packages.c.sequence))] == [(1,), (2,), (3,)]
 
 
 def goes_on(folder: Path) -> SimulatedArchive:
@@ -47,6 +66,8 @@ def goes_on(folder: Path) -> SimulatedArchive:
     if not (folder / "acknowledged").exists():
         deposit(archive)
     archive.settle()
+    amend(archive)
+    chains_are_whole(archive)
     return archive
 
 
@@ -83,7 +104,9 @@ def test_dying_again_and_again_still_ends_well(tmp_path: Path) -> None:
 
 def work_on(folder: Path, crash: CrashPoint) -> None:
     if (folder / "acknowledged").exists():
-        make_archive(folder, crash=crash).settle()
+        archive = make_archive(folder, crash=crash)
+        archive.settle()
+        amend(archive)
     else:
         work(folder, crash)
 

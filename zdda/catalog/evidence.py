@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, exists, func, insert, not_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, not_, or_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -96,26 +96,27 @@ def candidates(tx: Transaction, limit: int, sealed_by: datetime) -> list[Candida
     return [Candidate(*row) for row in rows]
 
 
-def pending_amendments(tx: Transaction, disposal_years: range, limit: int) -> list[Member]:
-    """Amendments not yet under evidence whose packages go in these years, oldest first."""
+def pending_amendments(
+    tx: Transaction, disposal_years: range, limit: int, overdue: datetime | None = None
+) -> list[tuple[Member, datetime]]:
+    """Amendments in the stores and not yet under evidence whose packages go in these years, or that were made before
+    the moment ``overdue``, oldest first; each with the moment until which it is kept."""
     covered = exists().where(
         evidence_members.c.tenant_id == tx.tenant,
         evidence_members.c.package_id == amendments.c.amendment_id,
         evidence_members.c.kind == "amendment",
         evidence_members.c.sequence == 0,
     )
+    due = and_(amendments.c.disposal_year >= disposal_years.start, amendments.c.disposal_year < disposal_years.stop)
+    if overdue is not None:
+        due = or_(due, amendments.c.created_at < overdue)
     rows = tx.execute(
-        select(amendments.c.amendment_id, amendments.c.digest)
-        .where(
-            amendments.c.tenant_id == tx.tenant,
-            amendments.c.disposal_year >= disposal_years.start,
-            amendments.c.disposal_year < disposal_years.stop,
-            not_(covered),
-        )
+        select(amendments.c.amendment_id, amendments.c.digest, amendments.c.retain_until)
+        .where(amendments.c.tenant_id == tx.tenant, due, amendments.c.spool_file.is_(None), not_(covered))
         .order_by(amendments.c.amendment_id)
         .limit(limit)
     )
-    return [Member(amendment_id, "amendment", 0, digest) for amendment_id, digest in rows]
+    return [(Member(amendment_id, "amendment", 0, digest), until) for amendment_id, digest, until in rows]
 
 
 def insert_batch(
@@ -225,8 +226,12 @@ def insert_amendment(
     digest: bytes,
     retain_until: datetime,
     packages: Sequence[tuple[UUID, int, bytes]],
+    on_the_way: tuple[str, bytes] | None = None,
 ) -> None:
-    """Lists an amendment and, for each package it covers, its number there and its predecessor's digest."""
+    """Lists an amendment and, for each package it covers, its number there and its predecessor's digest.
+
+    ``on_the_way``: the spool file and the object record of one that is not in the stores yet.
+    """
     tx.execute(
         insert(amendments).values(
             tenant_id=tx.tenant,
@@ -236,6 +241,8 @@ def insert_amendment(
             digest=digest,
             disposal_year=retain_until.year,
             retain_until=retain_until,
+            spool_file=on_the_way[0] if on_the_way else None,
+            object_record=on_the_way[1] if on_the_way else None,
         )
     )
     tx.execute(
@@ -264,8 +271,10 @@ def knows_batch(tx: Transaction, batch_id: UUID) -> bool:
 
 
 def knows_amendment(tx: Transaction, amendment_id: UUID) -> bool:
-    """Whether some batch made, or is making, this amendment."""
-    return _any(tx, evidence_batches.c.amendment_id == amendment_id)
+    """Whether it is listed, or some batch is making it."""
+    wanted = amendments.c.tenant_id == tx.tenant, amendments.c.amendment_id == amendment_id
+    listed = tx.execute(select(amendments.c.amendment_id).where(*wanted)).first() is not None
+    return listed or _any(tx, evidence_batches.c.amendment_id == amendment_id)
 
 
 def _any(tx: Transaction, condition: ColumnElement[bool]) -> bool:

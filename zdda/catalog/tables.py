@@ -28,6 +28,10 @@ UNRECORDED = text("state <> 'recorded'")
 """The same for evidence batches."""
 
 
+UNSTORED = text("spool_file IS NOT NULL")
+"""The same for amendments that are not in the stores yet."""
+
+
 def _tenant() -> Column[str]:
     return Column("tenant_id", Text, nullable=False)
 
@@ -259,8 +263,11 @@ amendments = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("disposal_year", Integer, nullable=False),
     Column("retain_until", Moment, nullable=False),
+    Column("spool_file", Text),
+    Column("object_record", LargeBinary),
     PrimaryKeyConstraint("tenant_id", "amendment_id"),
     Index(None, "tenant_id", "disposal_year", "amendment_id"),
+    Index("ix_amendments_unstored", "tenant_id", "amendment_id", sqlite_where=UNSTORED, postgresql_where=UNSTORED),
 )
 
 amendment_packages = Table(

@@ -23,7 +23,7 @@ def rebuild(folder: Folder = HERE) -> None:
 
     Exit status: 0 everything restored, 1 something could not be read (the rest is restored), 3 could not rebuild.
     """
-    from zdda.app import rebuild_catalog
+    from zdda.app_stopped import rebuild_catalog
 
     console = Console(highlight=False)
     with saying_why(), reading(), progress("objects") as bar:

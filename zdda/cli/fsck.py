@@ -28,7 +28,7 @@ def fsck(
 
     Exit status: 0 clean, 1 findings, 3 could not check.
     """
-    from zdda.app import open_to_doubt, own_anchors
+    from zdda.app_stopped import open_to_doubt, own_anchors
     from zdda.fsck.inventory import encode_line
     from zdda.fsck.store_check import StoreCheck
 

@@ -29,7 +29,7 @@ def reconcile(
 
     Exit status: 0 the same, 1 differences or findings, 3 could not compare.
     """
-    from zdda.app import open_catalog_to_compare
+    from zdda.app_stopped import open_catalog_to_compare
     from zdda.ingest.reconcile import reconcile as differences_of
 
     console = Console(highlight=False)
@@ -65,7 +65,7 @@ def reconcile(
 
 
 def _inventory(settings: Settings, folder: Path, file: Path | None, opened: ExitStack) -> Iterator[dict[str, Any]]:
-    from zdda.app import open_to_doubt, own_anchors
+    from zdda.app_stopped import open_to_doubt, own_anchors
     from zdda.fsck.inventory import InventoryMalformed, read_inventory
     from zdda.fsck.store_check import StoreCheck
 

@@ -1,14 +1,15 @@
 """Validates archived documents again by other anchors, another policy, or at another time; tells which verdicts flip.
 
 ``revalidate_here`` runs inside a worker; it alone touches the documents' bytes. Revocation data are those that lie in
-the package: nothing is fetched, and nothing is changed.
+the package: nothing is fetched, and nothing is changed. New reports are given back for whoever wants to keep them.
 """
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,15 +20,18 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.fsck.replay import CannotReplay, PackageReplay
 from zdda.jobs.worker_pool import WorkerFailed, WorkerPool, WorkerRefused
+from zdda.model.canonical_json import parse_json
 from zdda.model.clock import format_time, parse_time
 from zdda.model.errors import ZddaError
 from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.aip_reader import open_aip
+from zdda.packaging.renewed_validation import RenewedValidation, ValidatedDocument, read_renewed_validation
 from zdda.storage.object_record import ObjectRecord
 from zdda.trust.anchors import TrustAnchors
 from zdda.validation.policy import ValidationPolicy
 from zdda.validation.policy_document import read_policy
+from zdda.validation.report import ValidationReport
 
 FUNCTION = "zdda.fsck.revalidation:revalidate_here"
 MODULES = ("zdda.fsck.revalidation",)
@@ -37,6 +41,21 @@ class PlacedBlobs(Protocol):
     """A store whose objects a worker can open by a path."""
 
     def path(self, address: ContentAddress) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Revalidated:
+    """What was found in one package.
+
+    ``found``: what flips, by ``package``, ``document``, ``signature`` (its identifier in the report), ``before`` and
+    ``after`` (indication, sub-indication), ``why`` (the constraints not met now); a document, or a package, that
+    could not be validated again is one of ``error``. ``renewed``: the new reports on documents in which something is
+    signed or the verdict is another, None where there are none.
+    """
+
+    package: UUID
+    found: tuple[dict[str, Any], ...]
+    renewed: RenewedValidation | None = None
 
 
 class Revalidation:
@@ -58,10 +77,8 @@ class Revalidation:
             "policy": None if policy is None else policy.decode("utf-8", "replace"),
         }
 
-    def package(self, record: ObjectRecord) -> Iterator[dict[str, Any]]:
-        """What flips in one package: ``document``, ``signature`` (its identifier in the report), ``before`` and
-        ``after`` (indication, sub-indication), ``why`` (the constraints not met now). A document, or a package, that
-        could not be validated again is one of ``error``."""
+    def package(self, record: ObjectRecord) -> Revalidated:
+        """Raises nothing for what is wrong with one package: that is in the answer."""
         name = record.name
         request = {
             **self._rules,
@@ -72,19 +89,24 @@ class Revalidation:
         }
         try:
             request["key"] = base64.b64encode(record.data_key(self._generations)).decode("ascii")
-            found = self._pool.call(FUNCTION, request)
+            answer = self._pool.call(FUNCTION, request)
+            renewed = answer["renewed"] and read_renewed_validation(answer["renewed"])
+            found = answer["found"]
+        except (KeyError, TypeError, ValueError):
+            found, renewed = [{"document": None, "error": "the worker's answer cannot be read"}], None
         except (WorkerFailed, WorkerRefused) as error:
-            found = [{"document": None, "error": str(error)}]
+            found, renewed = [{"document": None, "error": str(error)}], None
         except ZddaError as error:
-            found = [{"document": None, "error": f"{error.code}: {error}"}]
-        for each in found:
-            yield {"package": str(name.package), **each}
+            found, renewed = [{"document": None, "error": f"{error.code}: {error}"}], None
+        return Revalidated(name.package, tuple({"package": str(name.package), **each} for each in found), renewed)
 
 
-def revalidate_here(request: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Runs in a worker. Raises ``IntegrityError`` or a ``PackageError`` where the package is not what was stored."""
+def revalidate_here(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Runs in a worker: ``found`` and ``renewed`` of ``Revalidated`` as JSON values. Raises ``IntegrityError`` or a
+    ``PackageError`` where the package is not what was stored."""
     name = ObjectName(tenant_id(request["tenant"]), UUID(request["package"]), ObjectKind.AIP, request["sequence"])
     anchors = TrustAnchors(tuple(base64.b64decode(der) for der in request["anchors"]))
+    catalogue = AlgorithmCatalogue()
     policy = ValidationPolicy() if request["policy"] is None else read_policy(request["policy"].encode("utf-8"))
     with (
         open(request["path"], "rb") as source,
@@ -93,16 +115,29 @@ def revalidate_here(request: Mapping[str, Any]) -> list[dict[str, Any]]:
         package = open_aip(container)
         replay = PackageReplay(package, anchors)
         found: list[dict[str, Any]] = []
+        documents: list[ValidatedDocument] = []
         for each in package.documents:
             number = each.facts.number
             try:
                 sealed = replay.sealed(number)
-                made = replay.judged(number, sealed, anchors, parse_time(request["at"]), policy, AlgorithmCatalogue())
+                made = replay.judged(number, sealed, anchors, parse_time(request["at"]), policy, catalogue)
             except CannotReplay as error:
                 found.append({"document": number, "error": str(error)})
             else:
-                found += [{"document": number, **flip} for flip in flips(sealed, made)]
-        return found
+                flipped = flips(sealed, made)
+                found += [{"document": number, **flip} for flip in flipped]
+                if flipped or made["signatures"] or made["timestamps"]:
+                    documents.append(ValidatedDocument(number, _verdict(made), made))
+        rules = parse_json(policy.canonical), parse_json(catalogue.canonical)
+        return {"found": found, "renewed": RenewedValidation(tuple(documents), *rules).as_json() if documents else None}
+
+
+def _verdict(report: Mapping[str, Any]) -> str:
+    """In the words of a deposit record."""
+    if report["refused"] or report["notValidated"]:
+        return "NOT_VALIDATED"
+    worst = ValidationReport.from_json(report).worst()
+    return "NO_SIGNATURE" if worst is None else worst.value
 
 
 def flips(sealed: Mapping[str, Any], made: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -55,6 +55,10 @@ CLOCKS_APART = timedelta(hours=24)
 """How much later than its proof a seal may claim to be: what ``verify`` allows."""
 
 
+LONGEST_ALONE = timedelta(hours=24)
+"""How long an amendment waits for packages that go in the years of its own; then it joins whichever come next."""
+
+
 class SealTimeDisagrees(Unavailable):
     """A member was sealed while the clock was far ahead: with a receipt, nobody could prove it. An administrator has to
     look; its Producer has no receipt and keeps its copy."""
@@ -90,9 +94,10 @@ class BatchCloser(WorkSource):
                 return False
             year = min(each.retain_until.year for each in chosen)
             members = [Member(each.package_id, "aip", 0, each.group_digest) for each in chosen]
-            members += pending_amendments(tx, range(year, year + 2), self._size)
+            waiting_amendments = pending_amendments(tx, range(year, year + 2), self._size, now - LONGEST_ALONE)
+            members += [member for member, _ in waiting_amendments]
             batch_id = new_identifier(workshop.clock, workshop.entropy)
-            retain_until = max(each.retain_until for each in chosen)
+            retain_until = max([each.retain_until for each in chosen] + [until for _, until in waiting_amendments])
             root = HashTree([member.digest for member in members]).root
             insert_batch(tx, batch_id, now, retain_until, root, members)
             record(tx, now, "batch-closed", batch=str(batch_id), members=len(members), root=root.hex())

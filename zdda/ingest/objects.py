@@ -20,8 +20,15 @@ def keep_object(
     Once the caller has committed the record, everything random in the object is durable: whoever goes on from
     there stores the same bytes.
     """
-    key = workshop.entropy(32)
     spool_file = f"{lease.key}.{name.kind}.{lease.epoch}"
+    return spool_file, keep_in_file(workshop, spool_file, name, content, retain_until)
+
+
+def keep_in_file(
+    workshop: Workshop, spool_file: str, name: ObjectName, content: bytes, retain_until: datetime
+) -> ObjectRecord:
+    """The same into a spool file of this name, which has to be a new one."""
+    key = workshop.entropy(32)
     file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy)
     try:
         file.write(content)
@@ -30,7 +37,7 @@ def keep_object(
         file.discard()
         raise
     address = ContentAddress(stored.sha256)
-    return spool_file, workshop.store.seal_record(name, address, stored.length, stored.sha512, key, retain_until)
+    return workshop.store.seal_record(name, address, stored.length, stored.sha512, key, retain_until)
 
 
 def stored_object(object_record: ObjectRecord) -> StoredObject:

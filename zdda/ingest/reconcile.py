@@ -264,12 +264,15 @@ class _Reconciliation:
                 amendment_packages.c.tenant_id == self._tx.tenant, amendment_packages.c.amendment_id == amendment
             )
         ).all()
-        listed = [(str(each.package_id), each.sequence, each.predecessor.hex()) for each in covered]
+        known = [(str(each.package_id), each.sequence, each.predecessor.hex()) for each in covered]
         told = [(each["package"], each["sequence"], each["predecessor"]) for each in line["packages"]]
-        if sorted(listed) != sorted(told):
+        if sorted(known) != sorted(told):
             yield Difference(Where.DIFFERENT, "amendment", str(amendment), "packages")
         found: Values = {"kind": row.kind, "created": format_time(row.created_at), "digest": row.digest.hex()}
         yield from _compared("amendment", str(amendment), line, found)
+        stored = self._row(objects, package_id=amendment, kind="amendment", sequence=0) is not None
+        if stored and row.spool_file is not None:  # it is said to be on its way, and to be stored
+            yield Difference(Where.DIFFERENT, "amendment", str(amendment), "spoolFile")
         if line["batch"] is not None:
             yield from self._leaf("amendment", amendment, "amendment", row.digest, line)
 
@@ -286,10 +289,12 @@ class _Reconciliation:
         on_its_way = deposit is not None and deposit.state in (DepositState.SEALED, DepositState.STORED)
         for column, state in (("batch_id", BatchState.TIMESTAMPED), ("amendment_id", BatchState.STORED)):
             on_its_way = on_its_way or self._row(evidence_batches, **{column: owner, "state": state}) is not None
+        amendment = self._row(amendments, amendment_id=owner)
+        on_its_way = on_its_way or (amendment is not None and amendment.spool_file is not None)
         return Difference(Where.PENDING if on_its_way else Where.ONLY_IN_STORES, kind, identifier)
 
     def _only_in_catalog(self) -> Iterator[Difference]:
-        """What the catalog says lies in the stores. Batches without their object have not come that far."""
+        """What the catalog says lies in the stores. What is there without its object has not come that far."""
         stored = (BatchState.STORED, BatchState.RECORDED)
         columns = {
             "object": select(objects.c.package_id, objects.c.kind, objects.c.sequence).where(
@@ -299,7 +304,9 @@ class _Reconciliation:
             "batch": select(evidence_batches.c.batch_id).where(
                 evidence_batches.c.tenant_id == self._tx.tenant, evidence_batches.c.state.in_(stored)
             ),
-            "amendment": select(amendments.c.amendment_id).where(amendments.c.tenant_id == self._tx.tenant),
+            "amendment": select(amendments.c.amendment_id).where(
+                amendments.c.tenant_id == self._tx.tenant, amendments.c.spool_file.is_(None)
+            ),
         }
         for kind, query in columns.items():
             for row in self._tx.execute(query):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import structlog
 
+from zdda.catalog.amendments import amendment_files
 from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.deposits import knows_package, spool_files
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import batch_files, knows_amendment, knows_batch, newest_gen_time
 from zdda.catalog.installation import bind_spool, bound_spool, rebuilt_to
+from zdda.ingest.amending import finish_amendments
 from zdda.ingest.batches import CLOCKS_APART
 from zdda.ingest.workshop import Workshop
 from zdda.model.errors import Conflict, ZddaError
@@ -45,8 +47,8 @@ class SpoolOfAnotherCatalog(Conflict):
 
 
 def resume(workshop: Workshop, owners: str) -> None:
-    """Checks clock, catalog and spool, then takes back the leases of the dead, whose names begin with ``owners``, and
-    sweeps spool files that nothing refers to.
+    """Checks clock, catalog and spool, then takes back the leases of the dead, whose names begin with ``owners``,
+    stores amendments that were on their way, and sweeps spool files that nothing refers to.
 
     Raises ``ClockWrong``, ``CatalogOutdated``, ``SpoolOfAnotherCatalog``; nothing was deleted then.
     """
@@ -56,7 +58,9 @@ def resume(workshop: Workshop, owners: str) -> None:
     with workshop.database.write() as tx:
         DEPOSITS.take_back(tx, owners)
         BATCHES.take_back(tx, owners)
-        needed = spool_files(tx) | batch_files(tx)
+    finish_amendments(workshop)
+    with workshop.database.read() as tx:
+        needed = spool_files(tx) | batch_files(tx) | amendment_files(tx)
     for name in workshop.spool.names():
         if name not in needed:
             workshop.spool.remove(name)
@@ -104,7 +108,7 @@ def _check_spool(workshop: Workshop) -> None:
     spool, identity = workshop.spool, workshop.spool.identity()
     with workshop.database.read() as tx:
         bound = bound_spool(tx)
-        waiting = bool(spool_files(tx) | batch_files(tx))
+        waiting = bool(spool_files(tx) | batch_files(tx) | amendment_files(tx))
     if identity is not None and identity == bound:
         return
     if spool.names() or waiting:

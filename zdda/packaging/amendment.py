@@ -5,7 +5,7 @@ CMS SignedData (CAdES-B-B) around canonical JSON, attached: any CMS tool prints 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from zdda.model.clock import format_time, parse_time
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.cms import SignedData, read, sign
 from zdda.packaging.errors import AmendmentInvalid
+from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, read_renewed_validation
 
 FORMAT = "zdda-amendment/1"
 SEALING_STORING_EVIDENCE = "sealing-storing-evidence"
@@ -65,7 +66,7 @@ class Amendment:
     created: datetime
     kind: str
     packages: tuple[AmendedPackage, ...]
-    body: SealingStoringEvidence | Mapping[str, Any]
+    body: SealingStoringEvidence | RenewedValidation | Mapping[str, Any]
 
 
 def make_amendment(amendment: Amendment, signer: Signer) -> bytes:
@@ -113,7 +114,7 @@ def encode_content(amendment: Amendment) -> bytes:
                 }
                 for each in amendment.packages
             ],
-            "body": _encode_body(body) if isinstance(body, SealingStoringEvidence) else body,
+            "body": encode_body(body),
         }
     )
 
@@ -131,7 +132,12 @@ def decode_content(data: bytes) -> Amendment:
     return amendment
 
 
-def _encode_body(body: SealingStoringEvidence) -> dict[str, object]:
+def encode_body(body: SealingStoringEvidence | RenewedValidation | Mapping[str, Any]) -> Mapping[str, Any]:
+    """The body as a JSON value."""
+    if isinstance(body, RenewedValidation):
+        return body.as_json()
+    if not isinstance(body, SealingStoringEvidence):
+        return body
     return {
         "batchId": str(body.batch),
         "batchTime": format_time(body.batch_time),
@@ -162,7 +168,7 @@ def _decode(value: Mapping[str, Any]) -> Amendment:
             AmendedPackage(UUID(each["packageId"]), each["sequence"], bytes.fromhex(each["predecessor"]))
             for each in value["packages"]
         ),
-        body=_decode_body(body) if kind == SEALING_STORING_EVIDENCE else body,
+        body=_BODIES[kind](body) if kind in _BODIES else body,
     )
 
 
@@ -184,6 +190,12 @@ def _decode_body(value: Mapping[str, Any]) -> SealingStoringEvidence:
     )
 
 
+_BODIES: Mapping[str, Callable[[Mapping[str, Any]], SealingStoringEvidence | RenewedValidation]] = {
+    SEALING_STORING_EVIDENCE: _decode_body,
+    VALIDATION: read_renewed_validation,
+}
+
+
 def _check(amendment: Amendment) -> None:
     packages = [each.package for each in amendment.packages]
     digests = [each.predecessor for each in amendment.packages]
@@ -193,6 +205,8 @@ def _check(amendment: Amendment) -> None:
     if not _is_kind(amendment.kind):
         raise AmendmentInvalid("is of a kind that cannot be")
     body = amendment.body
+    if isinstance(body, RenewedValidation) and len(packages) != 1:
+        raise AmendmentInvalid("holds reports on the documents of more than one package")
     if isinstance(body, SealingStoringEvidence):
         if [each.package for each in body.packages] != packages:
             raise AmendmentInvalid("tells of other packages in its body")

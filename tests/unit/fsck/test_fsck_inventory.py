@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.simulator.archive import SimulatedArchive, make_archive
 from tests.simulator.pki import NOW, pki, stranger
-from zdda.app import open_to_doubt
+from zdda.app_stopped import open_to_doubt
 from zdda.fsck.inventory import InventoryMalformed, encode_line, read_inventory
 from zdda.fsck.store_check import StoreCheck
 from zdda.settings import load

@@ -16,7 +16,7 @@ from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, Uns
 from tests.simulator.pki import NOW, pki
 from tests.simulator.postgresql import database_url
 from zdda.access.packages import PackageAccess
-from zdda.app import open_to_doubt
+from zdda.app_stopped import open_to_doubt
 from zdda.catalog import tables
 from zdda.catalog.deposits import ExternalIdTaken
 from zdda.fsck.store_check import StoreCheck

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -27,12 +28,14 @@ from zdda.packaging.amendment import (
     ArchivedPackage,
     SealingStoringEvidence,
     decode_content,
+    encode_body,
     encode_content,
     make_amendment,
     read_amendment,
 )
 from zdda.packaging.cms import sign
 from zdda.packaging.errors import AmendmentInvalid, PackageError, SealMalformed
+from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, ValidatedDocument
 
 ROOT = Path(__file__).resolve().parents[3]
 SCHEMA = json.loads((ROOT / "schemas/amendment-v1.json").read_text("utf-8"))
@@ -94,6 +97,53 @@ def test_kinds_of_the_future_can_be_read() -> None:
     read, _ = read_amendment(make_amendment(future, signer()))
     assert read.body == future.body
     VALIDATOR.validate(json.loads(encode_content(future)))
+
+
+POLICY, CATALOGUE = {"name": "p", "deep": {"algorithms": "fail"}}, {"version": "1"}
+
+
+def renewed(numbers: tuple[int, ...] = (1, 3), policy: dict[str, Any] = POLICY) -> Amendment:
+    """New reports on documents of a package."""
+    pins = {
+        name: {"sha256": hashlib.sha256(canonical_json(rules)).hexdigest()}
+        for name, rules in (("policy", POLICY), ("algorithmCatalogue", CATALOGUE))
+    }
+    documents = tuple(ValidatedDocument(number, "TOTAL_PASSED", {"signatures": [], **pins}) for number in numbers)
+    return replace(amendment(1), kind=VALIDATION, body=RenewedValidation(documents, policy, CATALOGUE))
+
+
+def changed(**members: Any) -> Amendment:
+    return replace(renewed(), body={**encode_body(renewed().body), **members})
+
+
+def test_new_reports_come_back() -> None:
+    read, _ = read_amendment(make_amendment(renewed(), signer()))
+    assert read.body == renewed().body
+    VALIDATOR.validate(json.loads(encode_content(renewed())))
+
+
+@pytest.mark.parametrize(
+    "improper",
+    [
+        renewed(()),
+        renewed((0,)),
+        renewed((2, 1)),
+        renewed((1, 1)),
+        renewed((1, 10_000)),
+        renewed((True,)),
+        renewed(policy={"name": "another"}),
+        replace(renewed(), packages=amendment(2).packages),
+        replace(renewed(), body={"documents": []}),
+        replace(
+            renewed(), body={**encode_body(renewed().body), "documents": [{"number": 1, "verdict": "", "report": {}}]}
+        ),
+        changed(more=1),
+        changed(policy=[]),
+    ],
+)
+def test_reports_by_other_rules_or_out_of_order_are_none(improper: Amendment) -> None:
+    with pytest.raises(AmendmentInvalid):
+        make_amendment(improper, signer())
 
 
 def _content(**changes: Any) -> bytes:

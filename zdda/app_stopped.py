@@ -1,0 +1,154 @@
+"""What works on an archive that is stopped: its stores are held alone meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
+from zdda.crypto.generations import GenerationKeys
+from zdda.crypto.key_wrapping import LocalKeyWrapper
+from zdda.database.session import TenantDatabase
+from zdda.fsck.revalidation import MODULES as REVALIDATION
+from zdda.fsck.revalidation import Revalidated, Revalidation
+from zdda.fsck.stores import Stores
+from zdda.ingest.amending import add_validation
+from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
+from zdda.ingest.workshop import Workshop
+from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
+from zdda.model.clock import Clock, SystemClock, system_entropy
+from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
+from zdda.model.identifiers import tenant_id
+from zdda.model.objects import ObjectKind
+from zdda.settings import Settings
+from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
+from zdda.storage.key_area_survey import KeyAreaSurvey
+from zdda.storage.store_marker import check_store
+from zdda.trust.anchors import TrustAnchors
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, and how many there are."""
+
+
+@contextmanager
+def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()) -> Iterator[Stores]:  # noqa: B008
+    """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile; no damage in the key area keeps
+    them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
+    the keys, ``InvalidInput`` for a store that is not in a folder."""
+    if settings.store.kind != "filesystem":
+        raise InvalidInput("a store in memory cannot be checked from outside")
+    tenant, directory = tenant_id(settings.archive.tenant), folder / settings.store.directory
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
+    generations.current(tenant)
+    marker = check_store(directory, settings.archive.id, [tenant])
+    with ExitStack() as opened:
+        places = []
+        for path in settings.keys.key_areas:
+            places.append(KeyAreaSurvey(folder / path))
+            opened.callback(places[-1].close)
+        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable)
+        opened.callback(blobs.close)
+        yield Stores(settings.archive.id, tenant, generations, blobs, places, LATEST_LOCK, marker)
+
+
+def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
+    """What the archive's own seals and timestamps are judged by."""
+    return anchors_from(folder, settings.trust.seal) + anchors_from(folder, settings.trust.authorities)
+
+
+@contextmanager
+def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
+    """The tenant's catalog, and the keys that its digests are made under."""
+    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    with open_catalog(settings, folder) as database:
+        yield database, generations
+
+
+def rebuild_catalog(settings: Settings, folder: Path, progress: Progress) -> RebuildReport:
+    """Fills an empty catalog from the stores; raises ``CatalogNotEmpty``, and what ``open_vault`` raises."""
+    with closing(open_vault(settings, folder)) as vault:
+        engine = open_database(settings, folder)
+        try:
+            database = TenantDatabase(engine, vault.tenant)
+            return CatalogRebuild(database, vault.store, vault.generations, SystemClock(), progress).run()
+        finally:
+            engine.dispose()
+
+
+class Keep(StrEnum):
+    """Which new reports become amendments of their packages: all, or those of packages in which a verdict flips."""
+
+    ALL = "all"
+    FLIPS = "flips"
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What documents are validated again by: ``anchors`` None for those of the settings, ``policy`` (TOML) None for the
+    shipped one, at the moment ``at``."""
+
+    at: datetime
+    anchors: TrustAnchors | None = None
+    policy: bytes | None = None
+
+
+def revalidation(
+    settings: Settings, folder: Path, rules: Rules, progress: Progress, keep: Keep | None = None
+) -> Iterator[dict[str, Any]]:
+    """What flips in every package (see ``Revalidated``), and what could not be looked at. With ``keep``, also the
+    ``amendment`` of each ``package`` that got one; asked again by the same rules, none does.
+
+    Raises ``InvalidInput`` for a store that is not in a folder, and what ``open_vault`` raises; to keep, what ``build``
+    raises, ``SealNotValid`` while no seal could be proven, ``Unavailable``: nothing is lost that was told by then.
+    """
+    with _opened(settings, folder, keep is not None) as (vault, workshop):
+        if not isinstance(vault.blobs, FilesystemBlobs):
+            raise InvalidInput("a store in memory cannot be looked at from outside")
+        limits = WorkerLimits(settings.workers.cpu_seconds, settings.workers.wall_seconds, settings.workers.memory)
+        anchors = anchors_from(folder, settings.trust.documents) if rules.anchors is None else rules.anchors
+        records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
+        with closing(WorkerPool(1, limits, REVALIDATION)) as pool:
+            run = Revalidation(pool, vault.blobs, vault.generations, anchors, rules.at, rules.policy)
+            for done, each in enumerate(records):
+                progress(done, len(records))
+                revalidated = run.package(each)
+                yield from revalidated.found
+                if workshop is not None and keep is not None:
+                    yield from _kept(workshop, revalidated, keep)
+        progress(len(records), len(records))
+
+
+@contextmanager
+def _opened(settings: Settings, folder: Path, to_write: bool) -> Iterator[tuple[Vault, Workshop | None]]:
+    """The stores; to write also what amendments are made with, opened with all that a start checks and takes up."""
+    if not to_write:
+        with closing(open_vault(settings, folder)) as vault:
+            yield vault, None
+        return
+    archive = build(settings, folder)
+    try:
+        archive.workshop.seal_validation_data()
+        yield archive.vault, archive.workshop
+    finally:
+        archive.stop()
+
+
+def _kept(workshop: Workshop, revalidated: Revalidated, keep: Keep) -> Iterator[dict[str, Any]]:
+    flipped = any("error" not in each for each in revalidated.found)
+    if revalidated.renewed is None or (keep is Keep.FLIPS and not flipped):
+        return
+    package = str(revalidated.package)
+    try:
+        amendment = add_validation(workshop, revalidated.package, revalidated.renewed)
+    except (NotFound, Conflict, IntegrityError, InvalidInput) as error:
+        yield {"package": package, "document": None, "error": f"{error.code}: {error}"}
+        return
+    if amendment is not None:
+        yield {"package": package, "amendment": str(amendment)}

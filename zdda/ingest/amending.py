@@ -1,0 +1,129 @@
+"""Amendments that stand alone: what happened to an archived package, sealed and added to its chain.
+
+listed    the sealed amendment is durable in the spool, its row says where: it is the end of the package's chain
+stored    it lies in the store, and waits for the next evidence batch as amendments of batches do
+
+If everything stops in between, the next start (or the next amendment) stores what is listed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import closing
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from zdda.audit.log import record
+from zdda.catalog.amendments import amendment_stored, amendments_of, end_of_chain, unstored_amendments
+from zdda.catalog.evidence import insert_amendment
+from zdda.catalog.packages import get_package, insert_object
+from zdda.ingest.objects import keep_in_file, stored_object
+from zdda.ingest.workshop import Workshop
+from zdda.model.canonical_json import canonical_json
+from zdda.model.errors import Conflict, ZddaError
+from zdda.model.identifiers import new_identifier
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.packaging.amendment import AmendedPackage, Amendment, encode_body, make_amendment, read_amendment
+from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation
+from zdda.storage.object_record import ObjectRecord
+
+CRASH_POINTS = (
+    "amended.durable",
+    "amended.listed",
+    "amended.put",
+    "amended.stored",
+)
+_SPOOLED = "amendment"
+
+_log = structlog.get_logger(__name__)
+
+
+class NotAmendable(Conflict):
+    """Only an archived package has a chain that can be amended."""
+
+    code = "package-not-archived"
+
+
+def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -> UUID | None:
+    """Adds new reports to a package, audited; the amendment's identifier, or None where the package has an amendment
+    that says exactly this. Nobody else may be amending the package meanwhile.
+
+    Raises ``NotFound`` for a package that is not in the catalog, ``NotAmendable``, and what signer and store raise;
+    an amendment that was listed by then is stored at the next start.
+    """
+    with workshop.database.read() as tx:
+        retain_until: datetime = get_package(tx, package).retain_until
+        end = end_of_chain(tx, package)
+        earlier = amendments_of(tx, package, VALIDATION)
+    if end is None:
+        raise NotAmendable("the package has no amendment yet that records its evidence")
+    said = canonical_json(encode_body(body))
+    if any(_said(workshop, amendment) == said for amendment in earlier):
+        return None
+    now = workshop.clock.now()
+    amendment = new_identifier(workshop.clock, workshop.entropy)
+    sequence, predecessor = end[0] + 1, end[1]
+    content = Amendment(
+        amendment=amendment,
+        tenant=workshop.tenant,
+        created=now,
+        kind=VALIDATION,
+        packages=(AmendedPackage(package, sequence, predecessor),),
+        body=body,
+    )
+    sealed = make_amendment(content, workshop.signer)
+    name = ObjectName(workshop.tenant, amendment, ObjectKind.AMENDMENT)
+    spool_file = f"{amendment}.{_SPOOLED}"
+    retain_until = max(retain_until, workshop.store.record(_package(workshop, package)).retain_until)
+    object_record = keep_in_file(workshop, spool_file, name, sealed, retain_until)
+    workshop.crash("amended.durable")
+    facts = {str(each.number): each.verdict for each in body.documents}
+    with workshop.database.write() as tx:
+        insert_amendment(
+            tx,
+            amendment,
+            VALIDATION,
+            now,
+            hashlib.sha256(sealed).digest(),
+            retain_until,
+            [(package, sequence, predecessor)],
+            (spool_file, object_record.encode()),
+        )
+        record(tx, now, "package-validated-again", package=str(package), amendment=str(amendment), verdicts=facts)
+    workshop.crash("amended.listed")
+    _store(workshop, amendment, spool_file, object_record)
+    return amendment
+
+
+def finish_amendments(workshop: Workshop) -> None:
+    """Stores what was listed and is not stored yet; what cannot be stored now waits for the next start."""
+    with workshop.database.read() as tx:
+        rows = unstored_amendments(tx)
+    for row in rows:
+        try:
+            _store(workshop, row.amendment_id, row.spool_file, ObjectRecord.decode(row.object_record))
+        except ZddaError as error:
+            _log.error("amendment-not-stored", amendment=str(row.amendment_id), reason=error.code)
+
+
+def _store(workshop: Workshop, amendment: UUID, spool_file: str, object_record: ObjectRecord) -> None:
+    workshop.store.put(object_record, lambda: workshop.spool.open(spool_file))
+    workshop.crash("amended.put")
+    with workshop.database.write() as tx:
+        if amendment_stored(tx, amendment):
+            insert_object(tx, stored_object(object_record))
+    workshop.crash("amended.stored")
+    workshop.spool.remove(spool_file)
+
+
+def _said(workshop: Workshop, amendment: UUID) -> bytes:
+    """The body of an amendment that lies in the store, as canonical JSON."""
+    with closing(workshop.store.open(ObjectName(workshop.tenant, amendment, ObjectKind.AMENDMENT))) as stream:
+        content, _ = read_amendment(stream.read())
+    return canonical_json(encode_body(content.body))
+
+
+def _package(workshop: Workshop, package: UUID) -> ObjectName:
+    return ObjectName(workshop.tenant, package, ObjectKind.AIP)
