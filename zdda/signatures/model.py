@@ -142,7 +142,9 @@ class Signature:
     ``data_to_be_signed``: the DER of the signed attributes, or None where the value is over the content.
     ``certificates``, ``crls``, ``ocsps``: DER, what the signature itself carries (its timestamps' left out).
     ``covered_until``: bytes of the document under the signature, the gap included; ``document_length``: of all.
-    ``changes``: None for formats in which nothing can change but what is signed.
+    ``changes``: None for formats in which nothing can change but what is signed. ``pages``: those that were signed and
+    those of the document now (None: nobody can count them), counted where its content changed; None where they are
+    the same, or those that were signed cannot be counted.
     ``unsigned_attributes``: the dotted identifiers of a CMS signature's unsigned attributes.
     """
 
@@ -169,6 +171,7 @@ class Signature:
     document_length: int
     counter_signatures: tuple[Signature, ...] = ()
     changes: Changes | None = None
+    pages: tuple[int, int | None] | None = None
     unsigned_attributes: tuple[str, ...] = ()
 
     @property

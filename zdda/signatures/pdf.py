@@ -13,6 +13,7 @@ from zdda.signatures import cms
 from zdda.signatures.certificates import load_certificate
 from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.model import (
+    Changes,
     DigestMatcher,
     Finding,
     Profile,
@@ -75,7 +76,7 @@ def _read(pdf: PdfDocument) -> SignedDocument:
         else:
             signatures.append(_signature(pdf, dictionary, store.certificates))
             gaps[signatures[-1].identifier] = dictionary.contents_span
-    signatures = [replace(item, changes=pdf.changes_after(item.covered_until)) for item in signatures]
+    signatures = [_with_later_changes(pdf, item) for item in signatures]
     signatures.sort(key=lambda item: item.covered_until)
     timestamps.sort(key=lambda item: item.covered_until)
     if pdf.damage is not None:
@@ -93,6 +94,13 @@ def _read(pdf: PdfDocument) -> SignedDocument:
         findings=tuple(pdf.findings),
         validation_store_positions=store.positions,
     )
+
+
+def _with_later_changes(pdf: PdfDocument, signature: Signature) -> Signature:
+    changes = pdf.changes_after(signature.covered_until)
+    if changes in (Changes.NOTHING, Changes.FORMS):
+        return replace(signature, changes=changes)
+    return replace(signature, changes=changes, pages=pdf.page_counts(signature.covered_until))
 
 
 # --- document timestamps

@@ -20,6 +20,7 @@ from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
 from zdda.signatures.pdf_objects import parse_pdf_date
+from zdda.signatures.pdf_pages import page_counts
 from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -148,6 +149,10 @@ class PdfDocument:
         if not end or self._reader is None or self.damage is not None:
             return Changes.NOT_DETERMINED
         return changes_after(self._reader, end)
+
+    def page_counts(self, end: int) -> tuple[int, int | None] | None:
+        """(pages of the revision that ends at ``end``, pages now or None); None where the former cannot be counted."""
+        return page_counts(self._reader, end) if end and self._reader is not None and self.damage is None else None
 
     # --- signature fields
 

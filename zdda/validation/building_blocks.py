@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from zdda.signatures.certificates import Certificate
-from zdda.signatures.model import ReferenceState, Severity, Signature, Timestamp
+from zdda.signatures.model import Changes, ReferenceState, Severity, Signature, Timestamp
 from zdda.validation.constraints import Block, Checks, Level
 from zdda.validation.indications import SubIndication, failed, indeterminate
 from zdda.validation.policy import TokenPolicy
@@ -34,6 +34,18 @@ def check_format(signature: Signature, token: TokenPolicy) -> Block:
         failure,
         checked=later[0].detail if later else "",
     )
+    if signature.changes is not None:
+        pages = signature.pages
+        if pages is not None or signature.changes in (Changes.NOTHING, Changes.FORMS):
+            signed, now = pages or ("", "")
+            checks.check("pages-as-signed", signed == now, token.pages_as_signed, failure, checked=now, against=signed)
+        checks.check(
+            "content-as-signed",
+            signature.changes not in (Changes.CONTENT, Changes.NOT_DETERMINED),
+            token.content_as_signed,
+            failure,
+            checked=signature.changes.value,
+        )
     if any(finding.code == _DUPLICATED for finding in signature.findings):
         checks.check("signature-not-duplicated", False, token.duplicated_signature, failure)
     return checks.block()

@@ -32,6 +32,18 @@ MESSAGES: dict[str, Texts] = {
         "Po podpisu nebylo k dokumentu nic přidáno",
         "Dokument byl po podpisu změněn: byla přidána data, která tento podpis nepokrývá",
     ),
+    "pages-as-signed": Texts(
+        "The document has as many pages as were signed",
+        "The document has another number of pages than were signed",
+        "Dokument má tolik stran, kolik jich bylo podepsáno",
+        "Dokument má jiný počet stran, než kolik jich bylo podepsáno",
+    ),
+    "content-as-signed": Texts(
+        "The document shows what was signed, annotations and forms aside",
+        "The document may show something else than what was signed",
+        "Dokument ukazuje to, co bylo podepsáno, až na poznámky a formuláře",
+        "Dokument možná ukazuje něco jiného, než co bylo podepsáno",
+    ),
     "signature-not-duplicated": Texts(
         "The signature is in the document once",
         "The same signature is in the document more than once",

@@ -67,6 +67,8 @@ class TokenPolicy:
     message_digest_present: Level = Level.FAIL
     manifest_entries_found: Level = Level.WARN
     modified_after_signing: Level = Level.WARN
+    pages_as_signed: Level = Level.FAIL
+    content_as_signed: Level = Level.WARN
     duplicated_signature: Level = Level.FAIL
     certificate_for_web_sites: Level = Level.INFORM
     expired_needs_valid_revocation_issuer: bool = True
