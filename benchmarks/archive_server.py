@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, start
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, start
 
 
 def main() -> None:

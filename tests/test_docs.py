@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel
 
 from zdda.api.problems import KNOWN
-from zdda.cli.demonstrate import PRODUCER, start
+from zdda.cli.running_demonstration import PRODUCER, start
 from zdda.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent

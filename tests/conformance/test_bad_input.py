@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration, start
 from zdda.demonstration.documents import plain_pdf, sign_pdf
 
 METADATA = {"title": "Zpráva", "documentType": "report", "retentionClass": "medical-record"}

@@ -16,8 +16,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner, Result
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
 from zdda.cli.main import application
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration, start
 
 RUN = CliRunner()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration, start
 from zdda.cli.verify import verify_files
 from zdda.fsck.custody import CustodyStatus
 from zdda.model.clock import SystemClock

@@ -15,8 +15,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, show, start
 from zdda.cli.main import application
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration, show, start
 from zdda.cli.verify import verify_files
 from zdda.demonstration.documents import demonstration_documents
 from zdda.evidence.evidence_record import parse

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from jsonschema import Draft202012Validator
 from lxml import etree
 
-from zdda.cli.demonstrate import CONSUMER, PRODUCER, Demonstration, start
+from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration, start
 from zdda.demonstration.documents import demonstration_documents
 from zdda.model.clock import SystemClock
 from zdda.trust.anchors import TrustAnchors

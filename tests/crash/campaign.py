@@ -30,7 +30,7 @@ from tests.crash.nursery import Nursery
 from tests.crash.outcome import check_outcome
 from tests.crash.producer import Producer
 from zdda.app import initialise, open_accounts
-from zdda.cli.demonstrate import _SETTINGS
+from zdda.cli.running_demonstration import _SETTINGS
 from zdda.demonstration.authority import DemonstrationAuthority
 from zdda.demonstration.server import LoopbackServer, application
 from zdda.demonstration.timestamps import DemonstrationTimestamps

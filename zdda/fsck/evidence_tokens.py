@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from zdda.evidence.evidence_record import TokenCheck, TokenChecker, TokenStatus
 from zdda.fsck.algorithms_then import unreliable_algorithm
+from zdda.fsck.old_news import rests_on_old_news
 from zdda.signatures.errors import FormatError
 from zdda.signatures.timestamp_token import TimestampToken, parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
@@ -32,8 +33,9 @@ def token_checker(
        its follower, or for the last one than ``at`` by more than five minutes. Else BROKEN.
     2. without any anchor, NO_ANCHORS.
     3. *When it was made* (genTime): its certificate has a path to an anchor, within every validity period, nothing
-       revoked. Else UNTRUSTED. The status must come from a CRL or OCSP answer that was current then or is younger;
-       the token carries them since the day it was stored (``zdda.trust.token_completion``). Else UNPROVEN.
+       revoked. Else UNTRUSTED. The status must come from a CRL or OCSP answer that was current then (for 24 hours
+       where it names no next one) or is younger; the token carries them since the day it was stored
+       (``zdda.trust.token_completion``). Else UNPROVEN.
     4. *As long as it had to be good*: clause 5.3 wants each archive timestamp "valid relative to the time of the
        following" one, and the last "valid at the time the verification is performed". Where no follower came
        before the certificates ran out, whoever got hold of the key since might have dated the token back, and no
@@ -95,7 +97,7 @@ def _trust(
         return TokenStatus.UNPROVEN, "nothing tells whether the timestamp's certificate was revoked when it was used"
     if made.status is not PathStatus.VALID:
         return TokenStatus.UNTRUSTED, f"the timestamp's certificate was not trusted when it was used: {made.status}"
-    if _is_stale(made, token.gen_time):
+    if rests_on_old_news(made, token.gen_time):
         return TokenStatus.UNPROVEN, "the timestamp's revocation data had run out before it was made"
     kept = path_at(until)
     weak = _unreliable(token, made, until)
@@ -119,12 +121,6 @@ def _unreliable(token: TimestampToken, path: PathResult, moment: datetime) -> st
     """An algorithm of the token or of its path that the catalogue does not accept at a moment."""
     own = (token.digest_algorithm, token.hash_algorithm)
     return unreliable_algorithm(token.signature_algorithm, own, path, moment)
-
-
-def _is_stale(result: PathResult, gen_time: datetime) -> bool:
-    """Whether a status rests on data that promised news before the token was made: an old CRL hides a theft."""
-    facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
-    return any(fact is not None and fact.next_update is not None and fact.next_update < gen_time for fact in facts)
 
 
 def _earlier_tokens_stay(result: PathResult, token: TimestampToken) -> bool:

@@ -23,6 +23,7 @@ from zdda.evidence.evidence_record import verify as verify_evidence
 from zdda.fsck.algorithms_then import unreliable_algorithm
 from zdda.fsck.custody import Check, CheckName, CustodyReport, CustodyStatus, Outcome, SealedVerdict, Sealer, status_of
 from zdda.fsck.evidence_tokens import token_checker
+from zdda.fsck.old_news import rests_on_old_news
 from zdda.model.errors import IntegrityError, ZddaError
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.packaging.cms import SignedData
@@ -33,13 +34,11 @@ from zdda.signatures.certificates import load_certificate
 from zdda.signatures.signature_value import SignatureAlgorithm
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.trust.anchors import TrustAnchors
-from zdda.trust.paths import PathResult, PathStatus, validate_path
+from zdda.trust.paths import PathStatus, validate_path
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_model import KEY_WAS_SAFE
 
 _CLOCKS_APART = timedelta(hours=24)
-_UNSAID_UPDATE = timedelta(hours=24)
-"""How long revocation data count as news that do not say when the next are due."""
 _MOST_FINDINGS = 100
 _SEALING = frozenset({"digital_signature", "content_commitment"})
 _SET_APART = frozenset(f"1.3.6.1.5.5.7.3.{number}" for number in (1, 8, 9))
@@ -253,7 +252,7 @@ class _Verification:
         elif self._authority_was_robbed(seal.certificate, certificates, revocation):
             message = "an authority over the seal was revoked: whoever has its key may have made the news of the seal"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-authority-revoked")
-        elif _is_stale(result, proven):
+        elif rests_on_old_news(result, proven):
             message = "the revocation data had run out before the time that the evidence proves"
             self._add(name, Outcome.NOT_PROVABLE, message, "seal-revocation-stale")
         else:
@@ -304,15 +303,6 @@ class _Verification:
             )
             for each in self._aip.documents
         )
-
-
-def _is_stale(result: PathResult, proven: datetime) -> bool:
-    """Whether a status rests on data that promised news before the proven time: an old CRL hides a theft.
-
-    The time that the seal claims is the sealer's to choose, so it does not count.
-    """
-    facts = (member.decisive(result.moment) for member in result.members if not member.is_anchor)
-    return any(fact is not None and (fact.next_update or fact.this_update + _UNSAID_UPDATE) < proven for fact in facts)
 
 
 def _algorithm_of(seal: SignedData) -> SignatureAlgorithm:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import suppress
-from dataclasses import dataclass
 from threading import Lock
 from uuid import UUID
 
@@ -18,6 +16,7 @@ from zdda.catalog.deposits import (
     insert_deposit,
 )
 from zdda.ingest.status import status_of
+from zdda.ingest.uploads import DocumentEmpty, DocumentMissing, Upload, Uploads, UploadWriter
 from zdda.ingest.workshop import Workshop
 from zdda.model.canonical_json import canonical_json
 from zdda.model.errors import InvalidInput
@@ -27,7 +26,6 @@ from zdda.model.submission import DocumentDescription, SubmissionMetadata
 from zdda.model.views import DepositStatus
 from zdda.packaging.document_names import DocumentNameInvalid, check_document_name, same_name_key
 from zdda.packaging.submission import as_json, parse_submission_metadata
-from zdda.storage.spool import EncryptedSpoolFile
 
 CRASH_POINTS = ("reception.before-commit", "reception.committed")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}", re.IGNORECASE)
@@ -51,49 +49,10 @@ class RetentionClassUnknown(InvalidInput):
     code = "retention-class-unknown"
 
 
-class DocumentMissing(InvalidInput):
-    """The deposit has no main document."""
-
-    code = "document-missing"
-
-
-class DocumentEmpty(InvalidInput):
-    """A document has no bytes."""
-
-    code = "document-empty"
-
-
-class DocumentTooLarge(InvalidInput):
-    """A document is over the limit."""
-
-    code = "document-too-large"
-
-
-class DepositTooLarge(InvalidInput):
-    """The documents together are over the limit."""
-
-    code = "deposit-too-large"
-
-
-class TooManyDocuments(InvalidInput):
-    """The deposit has more documents than the settings allow."""
-
-    code = "too-many-documents"
-
-
 class IdempotencyKeyReused(InvalidInput):
     """The key belongs to a deposit with other content."""
 
     code = "idempotency-key-reused"
-
-
-@dataclass(slots=True)
-class _Received:
-    role: str
-    name: str
-    media_type: str
-    spool_file: str
-    file: EncryptedSpoolFile
 
 
 class KeysInFlight:
@@ -127,10 +86,8 @@ class DepositReception:
         self._received_at = workshop.clock.now()
         self.deposit_id = new_identifier(workshop.clock, workshop.entropy)
         self._package_id = new_identifier(workshop.clock, workshop.entropy)
-        self._data_key = workshop.entropy(32)
+        self._uploads = Uploads(workshop, self._package_id, str(self.deposit_id), "a deposit")
         self._metadata: SubmissionMetadata | None = None
-        self._documents: list[_Received] = []
-        self._total = 0
         self._ended = False
         if key is not None:
             in_flight.enter(account, key)
@@ -144,22 +101,15 @@ class DepositReception:
             raise RetentionClassUnknown("the archive has no retention class of that name")
         self._metadata = metadata
 
-    def open_document(self, role: str, name: str, media_type: str) -> DocumentWriter:
+    def open_document(self, role: str, name: str, media_type: str) -> UploadWriter:
         """Raises ``DocumentNameInvalid``, ``TooManyDocuments``, ``SpoolFull``."""
         check_document_name(name)
-        if any(same_name_key(document.name) == same_name_key(name) for document in self._documents):
+        if any(same_name_key(document.name) == same_name_key(name) for document in self._uploads.documents):
             raise DocumentNameInvalid(("repeated",))
-        if len(self._documents) >= self._workshop.limits.max_documents:
-            raise TooManyDocuments(f"a deposit has {self._workshop.limits.max_documents} documents at most")
-        number = len(self._documents) + 1
-        spool_file = f"{self.deposit_id}.{number}"
-        object_name = self._workshop.spooled(self._package_id, number)
-        file = self._workshop.spool.encrypting(spool_file, self._data_key, object_name, self._workshop.entropy)
         kind = media_type.partition(";")[0].strip().lower()
         if not _MEDIA_TYPE.fullmatch(kind):
             kind = "application/octet-stream"
-        self._documents.append(_Received(role, name, kind, spool_file, file))
-        return DocumentWriter(self, file)
+        return self._uploads.open(role, name, kind)
 
     def commit(self) -> DepositStatus:
         """Everything arrived: durable files, then one transaction.
@@ -170,16 +120,16 @@ class DepositReception:
         workshop, metadata = self._workshop, self._metadata
         if metadata is None:
             raise MetadataMissing("the part named metadata is missing")
-        if not any(document.role == "main" for document in self._documents):
+        if not any(document.role == "main" for document in self._uploads.documents):
             raise DocumentMissing("the part named document is missing")
-        documents = [self._finished(number, document) for number, document in enumerate(self._documents, 1)]
+        documents = [self._finished(document) for document in self._uploads.documents]
         digest = _request_digest(metadata, documents)
         known = self._known(digest)
         if known is not None:
             self._end(keep=False)
             return known
         retention_class = workshop.classes[metadata.retention_class]
-        generation, wrapped = workshop.wrap_deposit_key(self._data_key, self._package_id)
+        generation, wrapped = workshop.wrap_deposit_key(self._uploads.key, self._package_id)
         deposit = NewDeposit(
             deposit_id=self.deposit_id,
             package_id=self._package_id,
@@ -226,21 +176,12 @@ class DepositReception:
         """Nothing of an uncommitted deposit is left; after ``commit`` it does nothing."""
         self._end(keep=False)
 
-    def count(self, length: int, of_document: int) -> None:
-        """Raises ``DocumentTooLarge``, ``DepositTooLarge`` before the bytes over the limit are written."""
-        limits = self._workshop.limits
-        if of_document + length > limits.max_document_bytes:
-            raise DocumentTooLarge(f"a document has {limits.max_document_bytes} bytes at most")
-        self._total += length
-        if self._total > limits.max_deposit_bytes:
-            raise DepositTooLarge(f"a deposit has {limits.max_deposit_bytes} bytes at most")
-
-    def _finished(self, number: int, document: _Received) -> SpooledDocument:
+    def _finished(self, document: Upload) -> SpooledDocument:
         plain, _ = document.file.finish()
         if not plain.length:
-            raise DocumentEmpty(f"document {number} is empty")
+            raise DocumentEmpty(f"document {document.number} is empty")
         description = DocumentDescription(
-            number=number,
+            number=document.number,
             role=document.role,
             original_name=document.name,
             media_type=document.media_type,
@@ -272,24 +213,7 @@ class DepositReception:
         if self._key is not None:
             self._in_flight.leave(self._account, self._key)
         if not keep:
-            for document in self._documents:
-                with suppress(OSError):
-                    document.file.discard()
-
-
-class DocumentWriter:
-    """One document's bytes on their way into the spool."""
-
-    def __init__(self, reception: DepositReception, file: EncryptedSpoolFile) -> None:
-        self._reception, self._file, self._length = reception, file, 0
-
-    def write(self, data: bytes, /) -> None:
-        self._reception.count(len(data), self._length)
-        self._length += len(data)
-        self._file.write(data)
-
-    def close(self) -> None:
-        """The last byte came; durability comes with the commit."""
+            self._uploads.discard()
 
 
 def _request_digest(metadata: SubmissionMetadata, documents: list[SpooledDocument]) -> bytes:

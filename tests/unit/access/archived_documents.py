@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from tests.simulator.archive import ACCOUNT, SimulatedArchive, make_archive
+from tests.simulator.examiners import LateExaminer, examiner_here
 from tests.simulator.pki import pki
 from tests.unit.signatures.test_cades import CONTENT, message
 from tests.unit.validation.laboratory import NOW, world
-from zdda.ingest.examination import WorkerExaminer
-from zdda.ingest.workshop import Examination
-from zdda.model.clock import FixedClock
-from zdda.model.objects import ObjectName
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import Answers
-
-
-class PoolHere:
-    """The worker pool's interface without processes."""
-
-    def call(self, function: str, argument: Any) -> Any:
-        module, _, name = function.partition(":")
-        return getattr(importlib.import_module(module), name)(argument)
-
-
-class LateExaminer:
-    """See ``Examiner``: the real one, made once the archive's spool is there."""
-
-    inner: WorkerExaminer
-
-    def examine(
-        self,
-        spool_file: str,
-        key: bytes,
-        name: ObjectName,
-        media_type: str,
-        siblings: Sequence[tuple[str, ObjectName]] = (),
-    ) -> Examination:
-        return self.inner.examine(spool_file, key, name, media_type, siblings)
 
 
 def fetched(_certificates: Sequence[bytes]) -> Answers:
@@ -58,8 +29,7 @@ def anchors() -> TrustAnchors:
 def archive_in(folder: Path, trusted: TrustAnchors | None = None, at: datetime = NOW) -> SimulatedArchive:
     examiner = LateExaminer()
     archive = make_archive(folder, examiner=examiner)
-    spool = archive.archive.vault.spool
-    examiner.inner = WorkerExaminer(PoolHere(), spool, trusted or anchors(), fetched, FixedClock(at))  # type: ignore[arg-type]
+    examiner.inner = examiner_here(archive.archive.vault.spool, trusted or anchors(), fetched, at)
     return archive
 
 

@@ -14,12 +14,13 @@ import pytest
 from sqlalchemy import select
 
 from tests.simulator.archive import ACCOUNT, SimulatedArchive
-from tests.unit.access.archived_documents import PoolHere, archive_in, documents, signed
+from tests.simulator.examiners import PoolHere
+from tests.unit.access.archived_documents import archive_in, documents, signed
 from tests.unit.validation.laboratory import unsigned_pdf, world
 from zdda.access.packages import PackageAccess
 from zdda.access.reports import DocumentNotNamed
 from zdda.audit.tables import audit_outbox
-from zdda.ingest.reception import DocumentEmpty, DocumentMissing, TooManyDocuments
+from zdda.ingest.uploads import DocumentEmpty, DocumentMissing, TooManyDocuments
 from zdda.ingest.validations import NotValidated, OneDocument, PassingValidation, ValidationDesk
 from zdda.ingest.workshop import Examination
 from zdda.jobs.report_writing import WorkerReportWriter

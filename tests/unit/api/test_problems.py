@@ -18,6 +18,7 @@ ROOMS = (
     "zdda.api",
     "zdda.access",
     "zdda.ingest.reception",
+    "zdda.ingest.uploads",
     "zdda.packaging.submission",
     "zdda.packaging.document_names",
 )

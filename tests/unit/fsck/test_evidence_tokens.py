@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from tests.simulator.pki import NOW, Pki, new_pki, pki, stranger
@@ -141,6 +142,27 @@ def test_revocation_data_that_had_run_out_show_nothing() -> None:
     assert "run out" in found.message
     fresh = world.revocation(world.authority.timestamping)
     assert check(late, world.anchors, NOW + 3 * DAY, revocation=fresh).status is TokenStatus.TRUSTED
+
+
+@pytest.mark.parametrize(
+    ("age", "status"), [(timedelta(hours=23), TokenStatus.TRUSTED), (timedelta(hours=25), TokenStatus.UNPROVEN)]
+)
+def test_an_answer_that_names_no_next_one_is_news_for_a_day(age: timedelta, status: TokenStatus) -> None:
+    authority = OURS.authority
+    answer = ocsp.OCSPResponseBuilder().add_response(
+        cert=authority.timestamping.certificate,
+        issuer=authority.issuing.certificate,
+        algorithm=hashes.SHA256(),
+        cert_status=ocsp.OCSPCertStatus.GOOD,
+        this_update=(NOW - age).replace(tzinfo=None),
+        next_update=None,
+        revocation_time=None,
+        revocation_reason=None,
+    )
+    answer = answer.responder_id(ocsp.OCSPResponderEncoding.HASH, authority.issuing.certificate)
+    signed = answer.sign(authority.issuing.key, hashes.SHA256()).public_bytes(Encoding.DER)
+    data = RevocationData((authority.crl("root"),), (signed,))
+    assert check(incomplete(), revocation=data).status is status
 
 
 def test_an_authority_revoked_before_is_untrusted() -> None:

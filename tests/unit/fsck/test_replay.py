@@ -16,7 +16,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from tests.unit.access.archived_documents import PoolHere, anchors, documents, packed
+from tests.simulator.examiners import PoolHere
+from tests.unit.access.archived_documents import anchors, documents, packed
 from tests.unit.validation.laboratory import world
 from zdda.cli import replay as command
 from zdda.cli.validate import validate

@@ -2,58 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import pytest
 
+from tests.simulator.examiners import examined
 from tests.unit.signatures.test_cades import CONTENT, message
 from tests.unit.validation.laboratory import NOW, unsigned_pdf, world
-from zdda.ingest.examination import FUNCTION, WorkerExaminer, examine_here
 from zdda.ingest.workshop import Examination
-from zdda.model.clock import FixedClock
 from zdda.model.errors import IntegrityError
-from zdda.model.identifiers import tenant_id
-from zdda.model.objects import ObjectKind, ObjectName
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import Answers
 
-KEY = b"\x01" * 32
-PACKAGE = UUID(int=7)
-
-
-class Here:
-    """A worker pool without processes; requests and answers go through JSON as they do there."""
-
-    def call(self, function: str, request: dict[str, Any]) -> Any:
-        assert function == FUNCTION
-        return json.loads(json.dumps(examine_here(json.loads(json.dumps(request)))))
-
 
 def examine(folder: Path, documents: list[bytes]) -> Examination:
     """The first document's examination, the others beside it."""
-    spool = Spool(folder)
-    names = []
-    for number, data in enumerate(documents, 1):
-        name = ObjectName(tenant_id("hospital"), PACKAGE, ObjectKind.SPOOLED_DOCUMENT, number)
-        file = spool.encrypting(f"d.{number}", KEY, name, os.urandom)
-        file.write(data)
-        file.finish()
-        names.append((f"d.{number}", name))
     lab = world()
-    examiner = WorkerExaminer(
-        Here(),  # type: ignore[arg-type]
-        spool,
+    return examined(
+        folder,
+        documents,
         TrustAnchors((lab.root.der,)),
         lambda certificates: Answers(RevocationData(lab.crls())),
-        FixedClock(NOW),
+        NOW,
+        media_type="application/pkcs7-signature",
     )
-    return examiner.examine(names[0][0], KEY, names[0][1], "application/pkcs7-signature", names[1:])
 
 
 def test_the_content_is_found_in_the_deposit(tmp_path: Path) -> None:

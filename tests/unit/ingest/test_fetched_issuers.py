@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tests.unit.ingest.test_detached_in_a_deposit import KEY, PACKAGE, Here
+from tests.simulator.examiners import examined
 from tests.unit.validation.laboratory import NOW, cms_signature, sign_pdf, unsigned_pdf, world
-from zdda.ingest.examination import WorkerExaminer
 from zdda.ingest.workshop import Examination
-from zdda.model.clock import FixedClock
-from zdda.model.identifiers import tenant_id
-from zdda.model.objects import ObjectKind, ObjectName
-from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import Answers
@@ -41,21 +35,7 @@ class Network:
 def examine(folder: Path, network: Network, carried: bool = False) -> Examination:
     chain = LAB.chain if carried else ()
     pdf = sign_pdf(unsigned_pdf(), lambda digest: cms_signature(LAB.signer, digest, certificates=chain))
-    spool = Spool(folder)
-    name = ObjectName(tenant_id("hospital"), PACKAGE, ObjectKind.SPOOLED_DOCUMENT, 1)
-    file = spool.encrypting("d.1", KEY, name, os.urandom)
-    file.write(pdf)
-    file.finish()
-    anchors = TrustAnchors((LAB.root.der,))
-    examiner = WorkerExaminer(
-        Here(),  # type: ignore[arg-type]
-        spool,
-        anchors,
-        network.ask,
-        FixedClock(NOW),
-        network.fetch_issuers,
-    )
-    return examiner.examine("d.1", KEY, name, "application/pdf")
+    return examined(folder, [pdf], TrustAnchors((LAB.root.der,)), network.ask, NOW, network.fetch_issuers)
 
 
 def test_what_is_fetched_completes_the_path_and_is_kept(tmp_path: Path) -> None:

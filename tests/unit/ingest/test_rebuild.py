@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, UnsignedDocuments, make_archive
+from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, make_archive
+from tests.simulator.examiners import NotAllAsked
 from tests.simulator.pki import NOW, pki
 from tests.simulator.postgresql import database_url
 from zdda.access.packages import PackageAccess
@@ -24,7 +24,6 @@ from zdda.ingest.rebuild import CatalogNotEmpty, CatalogRebuild, RebuildReport
 from zdda.ingest.reception import IdempotencyKeyReused
 from zdda.ingest.reconcile import reconcile
 from zdda.ingest.resumption import resume
-from zdda.ingest.workshop import Examination
 from zdda.model.deposit import DepositState
 from zdda.model.objects import ObjectKind
 from zdda.model.views import DepositStatus
@@ -146,23 +145,12 @@ def test_every_row_comes_back(tmp_path: Path) -> None:
     archive.close()
 
 
-class Unasked(UnsignedDocuments):
-    """Of the first document not everybody could be asked; nothing else is wrong with any."""
-
-    unasked = 3
-
-    def examine(self, *arguments: Any, **options: Any) -> Examination:
-        found = replace(super().examine(*arguments, **options), unasked=self.unasked)
-        self.unasked = 0
-        return found
-
-
 @pytest.mark.parametrize("older", [False, True])
 def test_the_flag_and_its_reason_come_back(tmp_path: Path, older: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A package that does not keep them is flagged by what it shows."""
     if older:
         monkeypatch.setattr("zdda.ingest.steps.IntakeFacts", lambda *_: None)
-    archive = make_archive(tmp_path / "archive", examiner=Unasked(), batch_size=3)
+    archive = make_archive(tmp_path / "archive", examiner=NotAllAsked(3), batch_size=3)
     for content in (b"one", b"two"):
         archive.deposit([content])
     archive.settle()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import select
 
-from tests.simulator.archive import UnsignedDocuments, make_archive
+from tests.simulator.archive import make_archive
+from tests.simulator.examiners import NotAllAsked
 from tests.unit.signatures import cms_maker
 from tests.unit.signatures.test_cades import CONTENT, sha256
 from tests.unit.validation.laboratory import NOW, certificate, token, world
@@ -18,7 +17,6 @@ from zdda.catalog.deposits import get_deposit
 from zdda.catalog.tables import deposit_history
 from zdda.ingest.examination import _on_paths
 from zdda.ingest.workshop import Examination
-from zdda.model.objects import ObjectName
 from zdda.signatures import cms
 from zdda.trust.anchors import TrustAnchors
 from zdda.validation.validate import validate_document
@@ -55,25 +53,10 @@ def test_worthless_counter_signatures_push_nobody_off_the_list() -> None:
     assert {hashlib.sha256(each.der).digest() for each in decoys} <= {hashlib.sha256(each).digest() for each in asked}
 
 
-class Bounded(UnsignedDocuments):
-    unasked = 3
-
-    def examine(
-        self,
-        spool_file: str,
-        key: bytes,
-        name: ObjectName,
-        media_type: str,
-        siblings: Sequence[tuple[str, ObjectName]] = (),
-    ) -> Examination:
-        return replace(super().examine(spool_file, key, name, media_type, siblings), unasked=self.unasked)
-
-
 def test_a_deposit_says_that_not_everybody_was_asked(tmp_path: Path) -> None:
-    examiner = Bounded()
-    archive = make_archive(tmp_path / "archive", examiner=examiner)
+    archive = make_archive(tmp_path / "archive", examiner=NotAllAsked(3))
     told = []
-    for examiner.unasked in (3, 0):
+    for _ in range(2):
         status = archive.deposit([b"content"], {})
         archive.settle()
         wanted = select(deposit_history.c.note).where(deposit_history.c.deposit_id == status.deposit_id)

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from zdda.api.multipart import MultipartReader, PartReceiver, boundary_of
 from zdda.api.threads import Threads
-from zdda.ingest.reception import DepositTooLarge
+from zdda.ingest.uploads import DepositTooLarge
 from zdda.model.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
