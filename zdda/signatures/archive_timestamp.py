@@ -15,6 +15,7 @@ from asn1crypto import algos, core
 
 from zdda.signatures import cms
 from zdda.signatures import der as tlv
+from zdda.signatures.as_read import as_read, in_definite_length
 from zdda.signatures.ber import extent
 from zdda.signatures.content import Content
 from zdda.signatures.errors import FormatError
@@ -112,7 +113,7 @@ def _load_index(encoded: bytes) -> Any:
 
 
 def _names_algorithm(parts: Any) -> bool:
-    first = parts[0].dump()
+    first = as_read(parts[0])
     return len(first) > 2 and first[2:3] == b"\x06"
 
 
@@ -271,7 +272,7 @@ def _fields(signer: cms.Signer, pieces: SignerPieces) -> Iterator[list[bytes]]:
     yield list(pieces.fields)
     if signer.signed_attributes is None:
         return
-    ordered = sorted(item.dump() for item in cms.RawAttributes.load(signer.signed_attributes))
+    ordered = sorted(in_definite_length(item) for item in cms.RawAttributes.load(signer.signed_attributes))
     recoded = list(pieces.fields)
     recoded[3] = tlv.encode(0xA0, b"".join(ordered))
     if recoded != list(pieces.fields):

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, ParamSpec, TypeVar
 from asn1crypto import cms, core, crl, tsp
 
 from zdda.signatures import der as tlv
+from zdda.signatures.as_read import as_read
 from zdda.signatures.ber import members
 from zdda.signatures.certificates import Certificate, same_name
 from zdda.signatures.errors import FormatError
@@ -199,7 +200,7 @@ def _parse(data: bytes) -> SignedData:
     certificates: list[bytes] = []
     for choice in _bounded(signed["certificates"], "certificates"):
         if choice.name == "certificate":
-            certificates.append(choice.chosen.dump())
+            certificates.append(as_read(choice))
     crls, ocsps = _revocation_choices(signed["crls"])
     signers = tuple(_signer(item) for item in _bounded(signed["signer_infos"], "signers"))
     unread: list[str] = []
@@ -211,7 +212,7 @@ def _parse(data: bytes) -> SignedData:
         unread += values.unread
     return SignedData(
         der=data,
-        version=int(core.Integer.load(signed["version"].dump()).native),
+        version=int(core.Integer.load(as_read(signed["version"])).native),
         content_type=content_type,
         content=_content(encapsulated),
         certificates=tuple(dict.fromkeys(certificates)),
@@ -266,7 +267,7 @@ def _values(found: Iterable[tuple[str, bytes]]) -> ValidationValues:
 def values_of_attribute(name: str, value: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
     """(certificates, CRLs, OCSP responses) in a value of certificate-values or revocation-values."""
     if name == CERTIFICATE_VALUES:
-        return [item.dump() for item in _bounded(_sequence(value), "certificate values")], [], []
+        return [as_read(item) for item in _bounded(_sequence(value), "certificate values")], [], []
     return [], *_revocation_values(value)
 
 
@@ -297,7 +298,7 @@ def _content(encapsulated: Any) -> bytes | None:
         return bytes(content)
     if isinstance(content, core.Any):
         return bytes(content.parse(core.OctetString)) if native is None else content.contents
-    return bytes(content.dump())
+    return as_read(content)
 
 
 def _revocation_choices(value: Any) -> tuple[list[bytes], list[bytes]]:
@@ -306,16 +307,16 @@ def _revocation_choices(value: Any) -> tuple[list[bytes], list[bytes]]:
     ocsps: list[bytes] = []
     for choice in _bounded(value, "revocation values"):
         if choice.name == "crl":
-            crls.append(choice.chosen.dump())
+            crls.append(as_read(choice))
         elif choice.name == "other" and choice.chosen["other_rev_info_format"].dotted in OCSP_FORMATS:
-            ocsps.append(ocsp_response(choice.chosen["other_rev_info"].dump()))
+            ocsps.append(ocsp_response(as_read(choice.chosen["other_rev_info"])))
     return crls, ocsps
 
 
 def _revocation_values(value: bytes) -> tuple[list[bytes], list[bytes]]:
     values = _RevocationValues.load(value)
-    crls = [item.dump() for item in _bounded(values["crls"], "CRLs")]
-    return crls, [ocsp_response(item.dump()) for item in _bounded(values["ocsps"], "OCSP responses")]
+    crls = [as_read(item) for item in _bounded(values["crls"], "CRLs")]
+    return crls, [ocsp_response(as_read(item)) for item in _bounded(values["ocsps"], "OCSP responses")]
 
 
 def ocsp_response(data: bytes) -> bytes:
@@ -337,27 +338,28 @@ def _attributes(value: Any) -> tuple[bytes | None, Attributes]:
     if len(parsed) > MAXIMUM_ELEMENTS:
         raise FormatError("a CMS message has too many attributes")
     return encoded, tuple(
-        (item["type"].dotted, tuple(member.dump() for member in _bounded(item["values"], "values"))) for item in parsed
+        (item["type"].dotted, tuple(as_read(member) for member in _bounded(item["values"], "values")))
+        for item in parsed
     )
 
 
 def _signer(info: Any) -> Signer:
-    encoded = bytes(info.dump())  # before anything in it is parsed: then it is written out as it was read
+    encoded = as_read(info)
     signed_attributes, signed = _attributes(info["signed_attrs"])
     _, unsigned = _attributes(info["unsigned_attrs"])
     sid = info["sid"]
     issuer = serial = key_identifier = None
     if sid.name == "issuer_and_serial_number":
-        issuer, serial = sid.chosen["issuer"].dump(), int(sid.chosen["serial_number"].native)
+        issuer, serial = as_read(sid.chosen["issuer"]), int(sid.chosen["serial_number"].native)
     else:
         key_identifier = bytes(sid.chosen)
     stated = info["digest_algorithm"]["algorithm"].dotted
     digest = digest_name(stated)
     algorithm = info["signature_algorithm"]
     parameters = algorithm["parameters"]
-    raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else parameters.dump()
+    raw = None if parameters is None or isinstance(parameters, core.Void | core.Null) else as_read(parameters)
     return Signer(
-        version=int(core.Integer.load(info["version"].dump()).native),
+        version=int(core.Integer.load(as_read(info["version"])).native),
         issuer=issuer,
         serial=serial,
         key_identifier=key_identifier,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from zdda.signatures import der as tlv
+from zdda.signatures.as_read import in_definite_length
 from zdda.signatures.certificates import Certificate, load_certificate, same_name
 from zdda.signatures.cms import RawAttributes, Signer
 from zdda.signatures.errors import FormatError
@@ -59,7 +60,7 @@ def _encodings(attributes: bytes) -> Iterable[bytes]:
     over it and over nothing else, so members are sorted; then, where that differs, re-encoded whole."""
     try:
         parsed = RawAttributes.load(attributes)
-        ordered = tlv.encode(tlv.SET, b"".join(sorted(item.dump() for item in parsed)))
+        ordered = tlv.encode(tlv.SET, b"".join(sorted(in_definite_length(item) for item in parsed)))
         yield ordered
         recoded = tlv.encode(tlv.SET, b"".join(sorted(item.dump(force=True) for item in parsed)))
     except MemoryError:
