@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.shared_service import versions_used
 from zdda.cli.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -42,6 +43,11 @@ class _SkipsAreFailures:
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         for line in self.unexpected:
             terminalreporter.write_line(f"unexpected skip: {line}", red=True)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for version in versions_used():
+        terminalreporter.write_line(f"tested against {version}")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -21,6 +21,7 @@ from zdda.access.packages import PackageAccess
 from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.audit.log import sequence
+from zdda.blob_stores import make_store, open_store
 from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
@@ -56,12 +57,9 @@ from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
-from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
-from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
-from zdda.storage.store_marker import claim_store
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.fetched_files import FetchedFiles
 from zdda.trust.paths import PathStatus, validate_path
@@ -88,8 +86,7 @@ class Vault:
     def close(self) -> None:
         for key_area in self.key_areas:
             key_area.close()
-        if isinstance(self.blobs, FilesystemBlobs):
-            self.blobs.close()
+        self.blobs.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +125,11 @@ def open_vault(
     entropy: Entropy = system_entropy,
     crash: CrashPoint = no_crash,
 ) -> Vault:
-    """Opens keys, stores and spool below ``folder``; raises ``WrongStore``, ``IntegrityError``, ``StoreFailed``."""
+    """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_store`` raises."""
     tenant = tenant_id(settings.archive.tenant)
     wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
-    blobs: BlobStore = MemoryBlobs()
-    if settings.store.kind == "filesystem":
-        directory = folder / settings.store.directory
-        claim_store(directory, settings.archive.id, [tenant])
-        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable, crash=crash)
+    blobs = open_store(settings, folder, tenant, crash)
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
     store = ObjectStore(blobs, key_areas, generations, _alarm)
     spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
@@ -156,6 +149,7 @@ def initialise(settings: Settings, folder: Path) -> None:
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
     if tenant not in generations.tenants():
         generations.create(tenant)
+    make_store(settings, folder)
     open_vault(settings, folder).close()
     open_database(settings, folder).dispose()
 

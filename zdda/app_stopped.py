@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
+from zdda.blob_stores import open_store_to_doubt
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import LocalKeyWrapper
 from zdda.database.session import TenantDatabase
@@ -26,9 +27,8 @@ from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind
 from zdda.settings import Settings
-from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
+from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.key_area_survey import KeyAreaSurvey
-from zdda.storage.store_marker import check_store
 from zdda.trust.anchors import TrustAnchors
 
 Progress = Callable[[int, int], None]
@@ -39,22 +39,19 @@ Progress = Callable[[int, int], None]
 def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()) -> Iterator[Stores]:  # noqa: B008
     """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile; no damage in the key area keeps
     them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
-    the keys, ``InvalidInput`` for a store that is not in a folder."""
-    if settings.store.kind != "filesystem":
-        raise InvalidInput("a store in memory cannot be checked from outside")
-    tenant, directory = tenant_id(settings.archive.tenant), folder / settings.store.directory
+    the keys, and what ``open_store_to_doubt`` raises."""
+    tenant = tenant_id(settings.archive.tenant)
     wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
     generations.current(tenant)
-    marker = check_store(directory, settings.archive.id, [tenant])
     with ExitStack() as opened:
         places = []
         for path in settings.keys.key_areas:
             places.append(KeyAreaSurvey(folder / path))
             opened.callback(places[-1].close)
-        blobs = FilesystemBlobs(directory, immutable=settings.store.immutable)
+        blobs, marker = open_store_to_doubt(settings, folder, tenant)
         opened.callback(blobs.close)
-        yield Stores(settings.archive.id, tenant, generations, blobs, places, LATEST_LOCK, marker)
+        yield Stores(settings.archive.id, tenant, generations, blobs, places, blobs.latest_lock, marker)
 
 
 def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
@@ -110,7 +107,7 @@ def revalidation(
     """
     with _opened(settings, folder, keep is not None) as (vault, workshop):
         if not isinstance(vault.blobs, FilesystemBlobs):
-            raise InvalidInput("a store in memory cannot be looked at from outside")
+            raise InvalidInput("only a store in a folder can be looked at by worker processes")
         limits = WorkerLimits(settings.workers.cpu_seconds, settings.workers.wall_seconds, settings.workers.memory)
         anchors = anchors_from(folder, settings.trust.documents) if rules.anchors is None else rules.anchors
         records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]

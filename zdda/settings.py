@@ -10,8 +10,9 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zdda.model.errors import InvalidInput
@@ -20,6 +21,7 @@ from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, Retentio
 
 _MIB = 1024 * 1024
 _PREFIX = "ZDDA_"
+_LOOPBACK = frozenset({("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")})
 
 
 class SettingsInvalid(InvalidInput):
@@ -61,12 +63,50 @@ class SpoolSettings(Section):
     minimum_free: int = Field(256 * _MIB, ge=0, description="bytes that stay free; below it intake answers 507")
 
 
+class S3Settings(Section):
+    """A bucket with versioning and object lock."""
+
+    endpoint: str = Field("", description="https address of the store; http on the loopback interface only")
+    bucket: str = Field("", description="the bucket; zdda init makes one that is not there", max_length=63)
+    region: str = Field("us-east-1", description="as the store calls it")
+    access_key: SecretStr = Field(SecretStr(""), description="of an account that can read, write and lock there")
+    secret_key: SecretStr = Field(SecretStr(""), description="its secret")
+    certificate_authorities: Path | None = Field(
+        None, description="the authorities of the store's certificate, PEM; none: those that Python's certifi ships"
+    )
+    connect_seconds: float = Field(5.0, gt=0, description="for a connection")
+    read_seconds: float = Field(60.0, gt=0, description="the longest that an answer may stand still")
+    attempts: int = Field(4, ge=1, le=10, description="how often one request is sent at most, with growing pauses")
+    connections: int = Field(32, gt=0, description="connections kept open")
+    part_bytes: int = Field(
+        8 * _MIB, ge=5 * _MIB, le=1024 * _MIB, description="a larger object is sent in parts of so many bytes"
+    )
+
+    @field_validator("endpoint")
+    @classmethod
+    def _endpoint(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK:
+            raise ValueError("https, or http on the loopback interface")
+        return value
+
+
 class StoreSettings(Section):
     """Where objects lie for good."""
 
-    kind: Literal["filesystem", "memory"] = Field("filesystem", description="filesystem, or memory (tests only)")
+    kind: Literal["filesystem", "s3", "memory"] = Field(
+        "filesystem", description="filesystem, s3, or memory (tests only)"
+    )
     directory: Path = Field(Path("store"), description="the store's folder")
     immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
+    s3: S3Settings = Field(S3Settings(), description="the bucket, where the kind is s3")
+
+    @model_validator(mode="after")
+    def _whole(self) -> StoreSettings:
+        s3 = self.s3
+        if self.kind == "s3" and not all((s3.endpoint, s3.bucket, s3.access_key, s3.secret_key)):
+            raise ValueError("a store of kind s3 needs s3.endpoint, s3.bucket, s3.access_key and s3.secret_key")
+        return self
 
 
 class KeySettings(Section):

@@ -7,12 +7,14 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
+from tests.services.s3 import S3_STORES, fresh_bucket
 from tests.simulator.faulty_disk import failing
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
@@ -20,6 +22,7 @@ from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenSt
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.filesystem_blobs import CRASH_POINTS, FilesystemBlobs
 from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.s3_blobs import S3Blobs
 
 UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
 DATA = b"stored for good " * 10_000
@@ -42,10 +45,14 @@ def put(store: BlobStore, data: bytes = DATA, until: datetime = UNTIL) -> Conten
     return address_of(data)
 
 
-@pytest.fixture(params=["memory", "filesystem", "filesystem-immutable"])
+@pytest.fixture(params=["memory", "filesystem", "filesystem-immutable", *S3_STORES])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
     if request.param == "memory":
         yield MemoryBlobs()
+        return
+    if request.param in S3_STORES:
+        with closing(S3Blobs(fresh_bucket(request.param))) as in_bucket:
+            yield in_bucket
         return
     blobs = FilesystemBlobs(tmp_path / "store", immutable=request.param.endswith("immutable"))
     yield blobs
@@ -79,7 +86,7 @@ def test_a_lock_is_prolonged_and_never_shortened(store: BlobStore) -> None:
     assert store.stat(address).retain_until == UNTIL
     store.extend(address, UNTIL + timedelta(days=366))
     assert store.stat(address).retain_until == UNTIL + timedelta(days=366)
-    far = datetime(2226, 1, 1, tzinfo=UTC)
+    far = min(datetime(2226, 1, 1, tzinfo=UTC), store.latest_lock)
     put(store, until=far)
     assert store.stat(address).retain_until == far
 
@@ -94,6 +101,10 @@ def test_other_bytes_than_the_address_are_refused_and_leave_nothing(wrong: bytes
     with pytest.raises(NotFound):
         store.open(address_of(DATA))
     put(store)
+
+
+def test_a_lock_is_told_to_the_second(store: BlobStore) -> None:
+    assert store.stat(put(store, until=UNTIL + timedelta(milliseconds=250))).retain_until == UNTIL
 
 
 def test_what_is_not_there_is_not_found(store: BlobStore) -> None:
@@ -112,11 +123,12 @@ def test_an_empty_object_is_an_object(store: BlobStore) -> None:
         assert stream.read() == b""
 
 
-def test_a_lock_for_longer_than_a_file_system_can_tell_is_as_long_as_it_can(store: BlobStore) -> None:
+def test_a_lock_for_longer_than_a_store_can_tell_is_as_long_as_it_can(store: BlobStore) -> None:
     """The object record keeps the whole retention; the lock is prolonged before it ends."""
     forever = datetime(3026, 1, 1, tzinfo=UTC)
     address = put(store, until=forever)
-    assert datetime(2400, 1, 1, tzinfo=UTC) <= store.stat(address).retain_until <= forever
+    assert store.latest_lock >= datetime(2106, 1, 1, tzinfo=UTC)
+    assert store.stat(address).retain_until == min(forever, store.latest_lock)
     put(store, until=forever)
 
 

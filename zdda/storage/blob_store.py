@@ -60,6 +60,15 @@ class BlobStore(Protocol):
     ever be opened.
     """
 
+    @property
+    def latest_lock(self) -> datetime:
+        """The latest moment that one lock can last: a longer retention is locked until then, and prolonged in time."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of folder or connections; nothing is asked of the store afterwards."""
+        ...
+
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
         """Stores; raises ``BlobMismatch``, ``BlobDamaged`` (another content lies there already: it is left as it
         is), ``StoreFailed``."""

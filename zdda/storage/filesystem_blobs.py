@@ -54,6 +54,8 @@ class FilesystemBlobs:
     not to be believed. A full disk, or a source that cannot be read, stops one ``put`` and not the store.
     """
 
+    latest_lock = LATEST_LOCK
+
     def __init__(self, folder: Path, *, immutable: bool = True, crash: CrashPoint = no_crash) -> None:
         self._objects, self._incoming = folder / "objects", folder / "incoming"
         self._immutable, self._crash = immutable, crash

@@ -6,7 +6,7 @@ import hashlib
 import io
 import threading
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO
 
 from zdda.model.errors import NotFound
@@ -17,9 +17,14 @@ from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStat, OpenStr
 class MemoryBlobs:
     """See ``BlobStore``."""
 
+    latest_lock = datetime.max.replace(tzinfo=UTC)
+
     def __init__(self) -> None:
         self._blobs: dict[ContentAddress, tuple[bytes, datetime]] = {}
         self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Nothing is held."""
 
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
         with open_stream() as stream:

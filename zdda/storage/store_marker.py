@@ -12,6 +12,7 @@ from zdda.storage.durable_files import make_folder, write_once
 
 NAME = "zdda-store.json"
 FORMAT = "zdda-store/1"
+ABSENT = "the store's marker is not there or cannot be read"
 
 
 def marker(archive: str, tenants: Iterable[str]) -> bytes:
@@ -33,10 +34,17 @@ def claim_store(folder: Path, archive: str, tenants: Iterable[str]) -> None:
 def check_store(folder: Path, archive: str, tenants: Iterable[str]) -> str | None:
     """What is wrong with the marker; None where the store is this archive's. Writes nothing."""
     try:
-        value: Any = parse_json((folder / NAME).read_bytes(), 1024 * 1024)
-        mine = value["format"] == FORMAT and value["archive"] == archive and set(tenants) <= set(value["tenants"])
+        data = (folder / NAME).read_bytes()
     except OSError:
-        return "the store's marker is not there or cannot be read"
+        return ABSENT
+    return problem_of(data, archive, tenants)
+
+
+def problem_of(data: bytes, archive: str, tenants: Iterable[str]) -> str | None:
+    """What is wrong with the marker's bytes; None where the store is this archive's."""
+    try:
+        value: Any = parse_json(data, 1024 * 1024)
+        mine = value["format"] == FORMAT and value["archive"] == archive and set(tenants) <= set(value["tenants"])
     except (ValueError, TypeError, KeyError):
         return "the store's marker is damaged"
     return None if mine else "the store belongs to another archive, or not to this tenant"
