@@ -36,16 +36,46 @@ def _read_hex_string(stream: Any) -> Any:
         parts.append(data)
         block = min(block * 4, 1 << 20)
     digits = b"".join(parts).translate(None, _WHITESPACE) if end >= 0 else b"%"
+    stop = start + 1 + sum(map(len, parts)) + 1
     try:
-        value = binascii.unhexlify(digits + b"0" if len(digits) % 2 else digits)
+        result = hex_string(digits, stream, start, stop)
     except binascii.Error:
         # A comment, a foreign character or the end of the file: the original decides.
         stream.seek(start)
         result = _original_hex_reader(stream)
+        result.zdda_span = (stream, start, stream.tell())
     else:
-        stream.seek(start + 1 + sum(map(len, parts)) + 1)
-        result = generic.pdf_string(value)
-    result.zdda_span = (stream, start, stream.tell())
+        stream.seek(stop)
+    return result
+
+
+def hex_string(digits: bytes, stream: Any, start: int, stop: int) -> Any:
+    """The string that hexadecimal ``digits`` mean, which stood from ``start`` to ``stop``, brackets included."""
+    result = text_or_bytes(binascii.unhexlify(digits + b"0" if len(digits) % 2 else digits))
+    result.zdda_span = (stream, start, stop)
+    return result
+
+
+_PDF_DOC = generic.TextStringEncoding.PDF_DOC
+_PRINTABLE = re.compile(rb"[\x20-\x7e]*")
+_BYTE_ORDER_MARKS = (b"\xfe\xff", b"\xff\xfe", b"\xef\xbb\xbf")
+_NO_CHARACTER = re.compile(
+    b"[" + b"".join(b"\\x%02x" % each for each in range(256) if generic._pdfDocEncoding[each] == "\0") + b"]"
+)
+
+
+def text_or_bytes(value: bytes) -> Any:
+    """Same result as pyHanko's ``pdf_string``: text where the bytes are some, without a look at each."""
+    if _PRINTABLE.fullmatch(value):
+        text = value.decode("ascii")
+    elif value.startswith(_BYTE_ORDER_MARKS):
+        return generic.pdf_string(value)
+    elif _NO_CHARACTER.search(value):
+        return generic.ByteStringObject(value)
+    else:
+        text = "".join(map(generic._pdfDocEncoding.__getitem__, value))
+    result = generic.TextStringObject(text)
+    result.autodetected_encoding = _PDF_DOC
     return result
 
 
@@ -94,6 +124,21 @@ def _read_non_whitespace(stream: Any, seek_back: bool = False, allow_eof: bool =
 
 generic.read_hex_string_from_stream = _read_hex_string
 generic._decode_name = _decode_name
+
+
+def _get_object(self: Any) -> Any:
+    """Same result as pyHanko's, which imports and asserts something each time."""
+    return generic.NullObject() if self.pdf is None else self.pdf.get_object(self).get_object()
+
+
+def _raw_entry(self: Any, key: Any, decrypt: Any = generic.EncryptedObjAccess.TRANSPARENT) -> Any:
+    """Same result as pyHanko's."""
+    value = dict.__getitem__(self, key)
+    return generic._deproxy_decrypt(value, decrypt) if type(value) is generic.DecryptedObjectProxy else value
+
+
+generic.Reference.get_object = _get_object
+generic.DictionaryObject.raw_get = _raw_entry
 for _module in (misc, generic):
     _module.read_until_delimiter = _read_until_delimiter
     _module.read_non_whitespace = _read_non_whitespace

@@ -14,7 +14,12 @@ from typing import Any, BinaryIO
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
 
-from zdda.signatures import pdf_object_streams, pdf_xref_bound  # noqa: F401 - they replace functions at import
+from zdda.signatures import (  # noqa: F401 - they replace functions at import
+    pdf_object_streams,
+    pdf_plain_objects,
+    pdf_plain_xref,
+    pdf_xref_bound,
+)
 from zdda.signatures.cades_timestamps import TimestampCount
 from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
