@@ -45,7 +45,7 @@ from zdda.ingest.workshop import IntakeLimits, Workshop
 from zdda.jobs.leased_work import LeasedWork, SingleSteps
 from zdda.jobs.report_writing import MODULES as WRITING
 from zdda.jobs.report_writing import WorkerReportWriter
-from zdda.jobs.runner import Crew, Runner, WorkSource
+from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
@@ -308,13 +308,11 @@ def _runner(settings: Settings, workshop: Workshop) -> Runner:
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
     batches = LeasedWork(workshop.database, BATCHES, on_the_way, SingleSteps(BatchSteps(workshop)), owner)
-    often = min(_IDLE, max(_OFTEN, settings.evidence.batch_seconds / 4))
+    wait = settings.evidence.batch_seconds
+    often = min(_IDLE, max(_OFTEN, wait / 4)) if wait else _IDLE  # without a wait, bells tell
     crews = [
-        Crew(validation, 1, _IDLE),
-        Crew(sealing, 2, _IDLE),
-        Crew(closer, 1, often),
+        Crew(Circuit([validation, sealing, closer, _Audit(workshop.database)]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
-        Crew(_Audit(workshop.database), 1, _IDLE),
     ]
     return Runner(crews, _BEAT)
 

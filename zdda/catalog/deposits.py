@@ -226,11 +226,16 @@ def documents_of(tx: Transaction, deposit_id: UUID) -> Sequence[AnyRow]:
 
 def deposits_with_documents(tx: Transaction, deposit_ids: Sequence[UUID]) -> dict[UUID, tuple[AnyRow, list[AnyRow]]]:
     """Rows and documents by number of those deposits that there are."""
-    found: dict[UUID, tuple[AnyRow, list[AnyRow]]] = {
-        row.deposit_id: (row, []) for row in tx.run(_GET_EACH, deposits=deposit_ids)
-    }
+    rows = tx.run(_GET_EACH, deposits=deposit_ids).all()
+    documents = documents_of_each(tx, deposit_ids)
+    return {row.deposit_id: (row, documents[row.deposit_id]) for row in rows}
+
+
+def documents_of_each(tx: Transaction, deposit_ids: Sequence[UUID]) -> dict[UUID, list[AnyRow]]:
+    """The documents of several deposits, each deposit's by number."""
+    found: dict[UUID, list[AnyRow]] = {deposit_id: [] for deposit_id in deposit_ids}
     for document in tx.run(_DOCUMENTS_OF_EACH, deposits=deposit_ids):
-        found[document.deposit_id][1].append(document)
+        found[document.deposit_id].append(document)
     return found
 
 

@@ -45,7 +45,6 @@ _UNDER_WAY = (
     .where(
         UNRECORDED,
         evidence_batches.c.tenant_id == bindparam("tenant"),
-        evidence_batches.c.state == BatchState.CLOSED,
         evidence_batches.c.deferred_reason.is_(None),
     )
     .limit(1)
@@ -261,7 +260,7 @@ def insert_amendment(
 
 
 def is_under_way(tx: Transaction) -> bool:
-    """Whether a closed batch is about to get its timestamp. One that was deferred is not: others go past it."""
+    """Whether a batch is on its way to its receipts. One that was deferred is not: others go past it."""
     return tx.run(_UNDER_WAY).first() is not None
 
 

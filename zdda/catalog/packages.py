@@ -75,26 +75,19 @@ _DOCUMENTS = (
     .where(package_documents.c.tenant_id == _TENANT, package_documents.c.package_id == _PACKAGE)
     .order_by(package_documents.c.number)
 )
-_DERIVED = frozenset({"submission", "documents"})
+_INSERT_SUBJECTS = insert(subject_identifiers)
+_TAKEN_OVER = [name for name in ArchivedPackage.__dataclass_fields__ if name not in {"submission", "documents"}]
+_DESCRIBED = [name for name in DocumentDescription.__dataclass_fields__ if name != "crc32"]
 
 
 def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
     """Lists a package, its documents and its subjects' identifiers."""
-    submission = package.submission
-    external = submission.external_id
-    tx.execute(
-        _INSERT,
-        {
-            "tenant_id": tx.tenant,
-            "title": submission.title,
-            "document_type": submission.document_type,
-            "originator": submission.originator,
-            "created": submission.created,
-            "producer": external.producer if external else None,
-            "external_id": external.id if external else None,
-            **{name: getattr(package, name) for name in ArchivedPackage.__dataclass_fields__ if name not in _DERIVED},
-        },
-    )
+    insert_packages(tx, [package])
+
+
+def insert_packages(tx: Transaction, listed: Sequence[ArchivedPackage]) -> None:
+    """``insert_package`` for several, at least one."""
+    tx.execute(_INSERT, [_values(tx, package) for package in listed])
     tx.execute(
         _INSERT_DOCUMENTS,
         [
@@ -103,24 +96,34 @@ def insert_package(tx: Transaction, package: ArchivedPackage) -> None:
                 "package_id": package.package_id,
                 "content_id": document.content_id,
                 "verdict": document.verdict,
-                **{
-                    name: getattr(document.description, name)
-                    for name in DocumentDescription.__dataclass_fields__
-                    if name != "crc32"
-                },
+                **{name: getattr(document.description, name) for name in _DESCRIBED},
             }
+            for package in listed
             for document in package.documents
         ],
     )
-    subjects = {(subject.type, subject.value) for subject in submission.subjects}
+    subjects = [
+        {"tenant_id": tx.tenant, "package_id": package.package_id, "type": kind, "value": value}
+        for package in listed
+        for kind, value in sorted({(subject.type, subject.value) for subject in package.submission.subjects})
+    ]
     if subjects:
-        tx.execute(
-            insert(subject_identifiers),
-            [
-                {"tenant_id": tx.tenant, "package_id": package.package_id, "type": kind, "value": value}
-                for kind, value in sorted(subjects)
-            ],
-        )
+        tx.execute(_INSERT_SUBJECTS, subjects)
+
+
+def _values(tx: Transaction, package: ArchivedPackage) -> dict[str, Any]:
+    submission = package.submission
+    external = submission.external_id
+    return {
+        "tenant_id": tx.tenant,
+        "title": submission.title,
+        "document_type": submission.document_type,
+        "originator": submission.originator,
+        "created": submission.created,
+        "producer": external.producer if external else None,
+        "external_id": external.id if external else None,
+        **{name: getattr(package, name) for name in _TAKEN_OVER},
+    }
 
 
 def get_package(tx: Transaction, package_id: UUID) -> AnyRow:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,9 +17,11 @@ from zdda.database.session import Transaction
 _OBJECT = validation_objects.c
 _USE = validation_object_uses.c
 _INSERT, _INSERT_USES = insert(validation_objects), insert(validation_object_uses)
-_KNOWN = select(_OBJECT.role).where(
-    _OBJECT.tenant_id == bindparam("tenant"), _OBJECT.sha256 == bindparam("sha256"), _OBJECT.role == bindparam("role")
+_KNOWN = select(_OBJECT.sha256, _OBJECT.role).where(
+    _OBJECT.tenant_id == bindparam("tenant"), _OBJECT.sha256.in_(bindparam("digests", expanding=True))
 )
+_AT_ONCE = 500
+"""Digests asked about by one statement: databases bound the number of its parameters."""
 _OF_PACKAGE = (
     select(validation_objects, _USE.document_number, _USE.signature)
     .join(
@@ -80,24 +82,35 @@ class Expiring:
 
 def insert_validation_uses(tx: Transaction, package_id: UUID, uses: Sequence[ValidationUse]) -> None:
     """Lists what a package rests on; an object that other packages rest on already stays as it is."""
-    for each in dict.fromkeys(use.object for use in uses):
-        if tx.run(_KNOWN, sha256=each.sha256, role=each.role).first() is None:
-            tx.execute(_INSERT, {"tenant_id": tx.tenant, **_values(each)})
-    if uses:
-        tx.execute(
-            _INSERT_USES,
-            [
-                {
-                    "tenant_id": tx.tenant,
-                    "package_id": package_id,
-                    "document_number": each.document_number,
-                    "sha256": each.object.sha256,
-                    "role": each.object.role,
-                    "signature": each.signature,
-                }
-                for each in dict.fromkeys(uses)
-            ],
-        )
+    insert_validation_uses_of_each(tx, {package_id: uses})
+
+
+def insert_validation_uses_of_each(tx: Transaction, uses: Mapping[UUID, Sequence[ValidationUse]]) -> None:
+    """``insert_validation_uses`` for several packages."""
+    objects = {
+        (each.object.sha256, each.object.role): each.object for found in uses.values() for each in reversed(found)
+    }
+    known: set[tuple[bytes, str]] = set()
+    digests = sorted({sha256 for sha256, _ in objects})
+    for start in range(0, len(digests), _AT_ONCE):
+        known |= {(row.sha256, row.role) for row in tx.run(_KNOWN, digests=digests[start : start + _AT_ONCE])}
+    new = [{"tenant_id": tx.tenant, **_values(each)} for key, each in objects.items() if key not in known]
+    if new:
+        tx.execute(_INSERT, new)
+    rows = [
+        {
+            "tenant_id": tx.tenant,
+            "package_id": package_id,
+            "document_number": each.document_number,
+            "sha256": each.object.sha256,
+            "role": each.object.role,
+            "signature": each.signature,
+        }
+        for package_id, found in uses.items()
+        for each in dict.fromkeys(found)
+    ]
+    if rows:
+        tx.execute(_INSERT_USES, rows)
 
 
 def validation_uses_of(tx: Transaction, package_id: UUID) -> list[ValidationUse]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
-from zdda.audit.log import record
-from zdda.catalog.deposits import documents_of
-from zdda.catalog.deposits import transition as move_deposit
+from zdda.audit.log import record_each
+from zdda.catalog.deposits import Move, documents_of_each, transition_each
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState, deposits_of_batch, insert_amendment
 from zdda.catalog.leasing import Lease
-from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
-from zdda.catalog.validation_objects import insert_validation_uses
+from zdda.catalog.packages import ArchivedDocument, insert_object, insert_packages
+from zdda.catalog.validation_objects import insert_validation_uses_of_each
 from zdda.database.session import AnyRow, Transaction
 from zdda.ingest.objects import keep_object, stored_object
 from zdda.ingest.package_view import archived_package
@@ -100,9 +100,14 @@ def archive_batch(workshop: Workshop, lease: Lease, batch: AnyRow) -> Lease:
             batch.retain_until,
             [(each.package_id, 1, each.group_digest) for each in deposits],
         )
-        for deposit in deposits:
-            _archive(tx, deposit, batch)
-            record(tx, now, "package-archived", deposit=str(deposit.deposit_id), package=str(deposit.package_id))
+        _archive(tx, deposits, batch)
+        record_each(
+            tx,
+            [
+                (now, "package-archived", {"deposit": str(each.deposit_id), "package": str(each.package_id)})
+                for each in deposits
+            ],
+        )
     workshop.crash("archived.committed")
     for deposit in deposits:
         workshop.ended(deposit.deposit_id)
@@ -110,23 +115,37 @@ def archive_batch(workshop: Workshop, lease: Lease, batch: AnyRow) -> Lease:
     return moved
 
 
-def _archive(tx: Transaction, deposit: AnyRow, batch: AnyRow) -> None:
-    documents = [
-        ArchivedDocument(description_of(row), row.content_id, row.verdict)
-        for row in documents_of(tx, deposit.deposit_id)
+def _archive(tx: Transaction, deposits: Sequence[AnyRow], batch: AnyRow) -> None:
+    documents = documents_of_each(tx, [each.deposit_id for each in deposits])
+    listed = [
+        archived_package(
+            deposit,
+            tuple(
+                ArchivedDocument(description_of(row), row.content_id, row.verdict)
+                for row in documents[deposit.deposit_id]
+            ),
+            batch.recorded_at,
+            batch.gen_time,
+        )
+        for deposit in deposits
     ]
-    package = archived_package(deposit, tuple(documents), batch.recorded_at, batch.gen_time)
     # nobody else moves a stored deposit: the batch's lease is the right to, the epoch just read its proof
-    stored = Lease(deposit.deposit_id, DepositState.STORED, deposit.lease_epoch, 0)
-    move_deposit(
-        tx,
-        stored,
-        DepositState.ARCHIVED,
-        batch.recorded_at,
-        archived_at=batch.recorded_at,
-        receipt=package.receipt,
-        reports=None,
-        wrapped_data_key=b"",  # from here on the object record alone gives the key
+    moves = [
+        Move(
+            Lease(deposit.deposit_id, DepositState.STORED, deposit.lease_epoch, 0),
+            DepositState.ARCHIVED,
+            batch.recorded_at,
+            {
+                "archived_at": batch.recorded_at,
+                "receipt": package.receipt,
+                "reports": None,
+                "wrapped_data_key": b"",  # from here on the object record alone gives the key
+            },
+        )
+        for deposit, package in zip(deposits, listed, strict=True)
+    ]
+    transition_each(tx, moves)
+    insert_packages(tx, listed)
+    insert_validation_uses_of_each(
+        tx, {deposit.package_id: validation_uses(parse_json(deposit.reports)) for deposit in deposits}
     )
-    insert_package(tx, package)
-    insert_validation_uses(tx, deposit.package_id, validation_uses(parse_json(deposit.reports)))

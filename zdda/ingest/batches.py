@@ -8,7 +8,7 @@ recorded     the amendment lies in the store; the deposits are archived, their r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from zdda.audit.log import record
@@ -33,7 +33,7 @@ from zdda.evidence.hash_tree import HashTree
 from zdda.ingest.archiving import archive_batch, prepare_amendment
 from zdda.ingest.objects import keep_object, stored_object
 from zdda.ingest.workshop import Workshop
-from zdda.jobs.runner import Gathering, WorkSource
+from zdda.jobs.runner import WorkSource
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
@@ -72,21 +72,16 @@ class BatchCloser(WorkSource):
 
     def __init__(self, workshop: Workshop, size: int, longest_wait: timedelta) -> None:
         self._workshop, self._size, self._longest_wait = workshop, size, longest_wait
-        self._gathering = Gathering()
-
-    def listen(self, ring: Callable[[], None]) -> None:
-        self._gathering.begin()
 
     def run_one(self) -> bool:
-        """Closes one batch when there are enough packages, or one has waited long enough. While the last one is at the
-        authority, more may join the next: under load batches grow by themselves, however short the wait."""
+        """Closes one batch when there are enough packages, or one has waited long enough. While the last one is on its
+        way, more may join the next: under load batches grow by themselves, however short the wait."""
         workshop = self._workshop
         now = workshop.clock.now()
         with workshop.database.read() as tx:
             waiting = plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size)
             if not self._due(waiting, now) or (len(waiting) < self._size and is_under_way(tx)):
                 return False
-        self._gathering.wait()
         workshop.crash("batch.before-close")
         with workshop.database.write() as tx:
             chosen = plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import UUID
@@ -15,6 +16,8 @@ from zdda.model.deposit import FINAL
 from zdda.model.views import DepositStatus
 
 _GLANCE = 0.5
+_REMEMBERED = 10_000
+"""Deposits whose end is remembered for those who begin to wait just after it."""
 
 
 class Intake:
@@ -39,11 +42,10 @@ class Intake:
         deadline = time.monotonic() + seconds
         with self._progress.watching(deposit_id) as moved:
             while True:
+                moved.wait(max(0.0, min(_GLANCE, deadline - time.monotonic())))
                 status = self.status(deposit_id)
-                left = deadline - time.monotonic()
-                if status.state in FINAL or status.deferral is not None or left <= 0:
+                if status.state in FINAL or status.deferral is not None or time.monotonic() >= deadline:
                     return status
-                moved.wait(min(_GLANCE, left))
 
 
 class Progress:
@@ -54,13 +56,16 @@ class Progress:
 
     def __init__(self) -> None:
         self._watched: dict[UUID, list[threading.Event]] = {}
+        self._lately: OrderedDict[UUID, None] = OrderedDict()
         self._lock = threading.Lock()
 
     @contextmanager
     def watching(self, deposit_id: UUID) -> Iterator[threading.Event]:
-        """An event that is set once the deposit has ended."""
+        """An event that is set once the deposit has ended; from the start where it ended just now."""
         event = threading.Event()
         with self._lock:
+            if deposit_id in self._lately:
+                event.set()
             self._watched.setdefault(deposit_id, []).append(event)
         try:
             yield event
@@ -73,5 +78,8 @@ class Progress:
     def ended(self, deposit_id: UUID) -> None:
         """The deposit is archived or rejected."""
         with self._lock:
+            self._lately[deposit_id] = None
+            if len(self._lately) > _REMEMBERED:
+                self._lately.popitem(last=False)
             for event in self._watched.get(deposit_id, ()):
                 event.set()

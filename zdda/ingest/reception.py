@@ -19,6 +19,7 @@ from zdda.ingest.status import status_of
 from zdda.ingest.uploads import DocumentEmpty, DocumentMissing, Upload, Uploads, UploadWriter
 from zdda.ingest.workshop import Workshop
 from zdda.model.canonical_json import canonical_json
+from zdda.model.deposit import DepositState
 from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import new_identifier
 from zdda.model.retention import retain_until
@@ -169,8 +170,17 @@ class DepositReception:
                 self._end(keep=True)
         workshop.crash("reception.committed")
         workshop.wake()
-        with workshop.database.read() as tx:
-            return status_of(tx, self.deposit_id, created=True)
+        return DepositStatus(
+            deposit_id=self.deposit_id,
+            package_id=self._package_id,
+            account=self._account,
+            state=DepositState.RECEIVED,
+            history=((DepositState.RECEIVED, self._received_at),),
+            deferral=None,
+            receipt=None,
+            rejection=None,
+            created=True,
+        )
 
     def abort(self) -> None:
         """Nothing of an uncommitted deposit is left; after ``commit`` it does nothing."""

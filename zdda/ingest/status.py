@@ -14,7 +14,7 @@ from zdda.model.deposit import Deferral, DepositState
 from zdda.model.views import DepositStatus
 
 
-def status_of(tx: Transaction, deposit_id: UUID, *, created: bool = False) -> DepositStatus:
+def status_of(tx: Transaction, deposit_id: UUID) -> DepositStatus:
     """Raises ``NotFound``."""
     row = get_deposit(tx, deposit_id)
     state = DepositState(row.state)
@@ -30,7 +30,6 @@ def status_of(tx: Transaction, deposit_id: UUID, *, created: bool = False) -> De
         deferral=deferral,
         receipt=json.loads(row.receipt) if row.receipt is not None else None,
         rejection=_rejection(tx, row) if state is DepositState.REJECTED else None,
-        created=created,
     )
 
 

@@ -117,8 +117,8 @@ class LeasedWork(WorkSource, Generic[Done]):
                 self._leased.renew(tx, lease, self._lease)
 
     def listen(self, ring: Callable[[], None]) -> None:
-        self._gathering.begin()
         if self._threads:
+            self._gathering.begin()
             self._ring, self._executor = ring, ThreadPoolExecutor(self._threads, "leased-work")
 
     def settle(self) -> None:

@@ -58,6 +58,32 @@ class Gathering:
             time.sleep(self._seconds)
 
 
+class Circuit(WorkSource):
+    """Several sources, in the order of the work's way, that one thread goes round: what collects at one while it is at
+    the others is done together."""
+
+    def __init__(self, sources: Sequence[WorkSource]) -> None:
+        self._sources = tuple(sources)
+
+    def run_one(self) -> bool:
+        found = False
+        for source in self._sources:
+            found |= _one(source)
+        return found
+
+    def heartbeat(self) -> None:
+        for source in self._sources:
+            source.heartbeat()
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        for source in self._sources:
+            source.listen(ring)
+
+    def settle(self) -> None:
+        for source in self._sources:
+            source.settle()
+
+
 @dataclass(frozen=True, slots=True)
 class Crew:
     """So many threads for one source. Without a bell they look for themselves every ``idle_seconds``."""
@@ -65,6 +91,8 @@ class Crew:
     source: WorkSource
     threads: int
     idle_seconds: float
+    helpers: int = 0
+    """Threads that hear no bell: looking by themselves, they find work where the others are held up."""
 
 
 class Runner:
@@ -76,9 +104,9 @@ class Runner:
         self._bells = [_Bell() for _ in self._crews]
         self._stopping = threading.Event()
         self._threads = [
-            threading.Thread(target=self._work, args=(place,), name=f"runner-{place}-{number}", daemon=True)
+            threading.Thread(target=self._work, args=(place, number), name=f"runner-{place}-{number}", daemon=True)
             for place, crew in enumerate(self._crews)
-            for number in range(crew.threads)
+            for number in range(crew.threads + crew.helpers)
         ]
         self._threads.append(threading.Thread(target=self._keep_alive, name="runner-heartbeat", daemon=True))
 
@@ -116,23 +144,18 @@ class Runner:
         if 0 <= place < len(self._bells):
             self._bells[place].ring()
 
-    def _work(self, place: int) -> None:
+    def _work(self, place: int, number: int) -> None:
         crew, bell = self._crews[place], self._bells[place]
+        hears = number < crew.threads
         while not self._stopping.is_set():
             heard = bell.rung
-            if self._one(crew.source):
+            if _one(crew.source):
                 self._ring(place + 1)
                 self._ring(place - 1)
+            elif not hears:
+                self._stopping.wait(crew.idle_seconds)
             elif not self._stopping.is_set():
                 bell.wait(heard, crew.idle_seconds)
-
-    @staticmethod
-    def _one(source: WorkSource) -> bool:
-        try:
-            return source.run_one()
-        except Exception as error:  # noqa: BLE001 - a thread of the runner outlives any source's trouble
-            _log.error("source-failed", error=type(error).__name__, exc_info=True)
-            return False
 
     def _keep_alive(self) -> None:
         while not self._stopping.wait(self._beat):
@@ -141,6 +164,14 @@ class Runner:
                     crew.source.heartbeat()
                 except Exception as error:  # noqa: BLE001
                     _log.error("heartbeat-failed", error=type(error).__name__)
+
+
+def _one(source: WorkSource) -> bool:
+    try:
+        return source.run_one()
+    except Exception as error:  # noqa: BLE001 - a thread of the runner outlives any source's trouble
+        _log.error("source-failed", error=type(error).__name__, exc_info=True)
+        return False
 
 
 class _Bell:

@@ -60,8 +60,8 @@ def test_an_overtaken_deposit_is_left_to_who_overtook_it(
 def test_a_deposit_whose_rows_are_refused_waits_alone(archive: SimulatedArchive) -> None:
     """Here an object of that package is listed already, as no deposit's can be."""
     sent = [send(archive, key) for key in KEYS]
-    source = archive.archive.runner._crews[1].source
-    steps = source._steps  # type: ignore[attr-defined]
+    source = archive.archive.runner._crews[0].source._sources[1]  # type: ignore[attr-defined]
+    steps = source._steps
     store = steps._steps["sealed"]
 
     def doubled(lease, deposit, documents, key):  # type: ignore[no-untyped-def]

@@ -19,7 +19,7 @@ from zdda.catalog.tables import deposits
 from zdda.database.engine import open_engine
 from zdda.database.session import AnyRow, TenantDatabase
 from zdda.jobs.leased_work import LeasedWork, SingleSteps, backoff
-from zdda.jobs.runner import Crew, Runner, WorkSource
+from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
 from zdda.model.deposit import DepositState
 from zdda.model.errors import DueLater, FencedOff, Unavailable
 from zdda.model.identifiers import TenantId
@@ -306,4 +306,37 @@ def test_what_one_crew_finishes_rings_for_the_next() -> None:
     first.pieces = 1
     runner.wake()
     assert second.done.wait(PATIENCE)
+    runner.stop()
+
+
+def test_one_thread_goes_round_several_sources_and_outlives_their_trouble() -> None:
+    first, second = Source(1), Source(3)
+    first.failing = True
+    circuit = Circuit([first, second])
+    assert circuit.run_one()
+    assert (first.pieces, second.pieces) == (1, 2)
+    assert circuit.run_one()
+    assert circuit.run_one()
+    assert not circuit.run_one()
+    assert (first.pieces, second.pieces) == (0, 0)
+
+
+def test_a_helper_comes_in_where_the_thread_that_hears_is_held_up() -> None:
+    """Nothing rings after the first thread is stuck."""
+    stuck, gate = threading.Event(), threading.Event()
+
+    class Slow(Source):
+        def run_one(self) -> bool:
+            if not stuck.is_set():
+                stuck.set()
+                gate.wait(PATIENCE)
+            return super().run_one()
+
+    source = Slow(2)
+    runner = Runner([Crew(source, 1, 0.01, helpers=1)], 60)
+    runner.start()
+    assert stuck.wait(PATIENCE)
+    assert source.done.wait(PATIENCE)
+    assert source.pieces == 0
+    gate.set()
     runner.stop()
