@@ -313,12 +313,16 @@ def _unsupported(path: PathResult, index: int, fact: RevocationFact, moment: dat
 
 
 def _freshness(checks: Checks, fact: RevocationFact, rules: CertificatePolicy, moment: datetime) -> None:
-    """Clause 5.2.5: issued after the validation time less its own update interval."""
+    """Clause 5.2.5: issued after the validation time less its own update interval. Whatever the policy makes of it,
+    data past their own next update are never passed over in silence: the verdict stays, the report warns."""
     fresh = fact.next_update is not None and moment <= fact.next_update
+    level = rules.revocation_fresh
+    if fact.next_update is not None and level is not Level.FAIL:
+        level = Level.WARN
     checks.check(
         "revocation-fresh",
         fresh,
-        rules.revocation_fresh,
+        level,
         indeterminate(SubIndication.TRY_LATER),
         checked=format_time(fact.next_update) if fact.next_update else "no next update",
         against=format_time(moment),
