@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import LocalKeyWrapper
 from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
-from zdda.fsck.revalidation import Revalidated, Revalidation
+from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
 from zdda.fsck.stores import Stores
 from zdda.ingest.amending import add_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
@@ -27,6 +28,7 @@ from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind
 from zdda.settings import Settings
+from zdda.storage.blob_store import BlobStore
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.trust.anchors import TrustAnchors
@@ -102,17 +104,15 @@ def revalidation(
     """What flips in every package (see ``Revalidated``), and what could not be looked at. With ``keep``, also the
     ``amendment`` of each ``package`` that got one; asked again by the same rules, none does.
 
-    Raises ``InvalidInput`` for a store that is not in a folder, and what ``open_vault`` raises; to keep, what ``build``
-    raises, ``SealNotValid`` while no seal could be proven, ``Unavailable``: nothing is lost that was told by then.
+    Raises what ``open_vault`` raises; to keep, what ``build`` raises, ``SealNotValid`` while no seal could be proven,
+    ``Unavailable``: nothing is lost that was told by then.
     """
     with _opened(settings, folder, keep is not None) as (vault, workshop):
-        if not isinstance(vault.blobs, FilesystemBlobs):
-            raise InvalidInput("only a store in a folder can be looked at by worker processes")
         limits = WorkerLimits(settings.workers.cpu_seconds, settings.workers.wall_seconds, settings.workers.memory)
         anchors = anchors_from(folder, settings.trust.documents) if rules.anchors is None else rules.anchors
         records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
         with closing(WorkerPool(1, limits, REVALIDATION)) as pool:
-            run = Revalidation(pool, vault.blobs, vault.generations, anchors, rules.at, rules.policy)
+            run = Revalidation(pool, _placed(vault.blobs), vault.generations, anchors, rules.at, rules.policy)
             for done, each in enumerate(records):
                 progress(done, len(records))
                 revalidated = run.package(each)
@@ -120,6 +120,13 @@ def revalidation(
                 if workshop is not None and keep is not None:
                     yield from _kept(workshop, revalidated, keep)
         progress(len(records), len(records))
+
+
+def _placed(blobs: BlobStore) -> Placed:
+    if isinstance(blobs, FilesystemBlobs):
+        folder = blobs  # narrowed for the function below
+        return lambda address: nullcontext(folder.path(address))
+    return partial(copied, blobs)
 
 
 @contextmanager

@@ -7,12 +7,14 @@ the package: nothing is fetched, and nothing is changed. New reports are given b
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from tempfile import TemporaryDirectory
+from typing import Any
 from uuid import UUID
 
 from zdda.crypto.algorithms import AlgorithmCatalogue
@@ -27,6 +29,7 @@ from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.aip_reader import open_aip
 from zdda.packaging.renewed_validation import RenewedValidation, ValidatedDocument, read_renewed_validation
+from zdda.storage.blob_store import BlobStore
 from zdda.storage.object_record import ObjectRecord
 from zdda.trust.anchors import TrustAnchors
 from zdda.validation.policy import ValidationPolicy
@@ -35,12 +38,21 @@ from zdda.validation.report import ValidationReport
 
 FUNCTION = "zdda.fsck.revalidation:revalidate_here"
 MODULES = ("zdda.fsck.revalidation",)
+_CHUNK = 1024 * 1024
 
 
-class PlacedBlobs(Protocol):
-    """A store whose objects a worker can open by a path."""
+Placed = Callable[[ContentAddress], AbstractContextManager[Path]]
+"""Where a worker finds the stored, encrypted bytes of an object meanwhile; raises ``NotFound``, ``Unavailable``."""
 
-    def path(self, address: ContentAddress) -> Path: ...
+
+@contextmanager
+def copied(blobs: BlobStore, address: ContentAddress) -> Iterator[Path]:
+    """A copy in a temporary file, of a store that no worker can reach: they do not speak to the network."""
+    with TemporaryDirectory(prefix="zdda-") as folder:
+        path = Path(folder) / "object"
+        with blobs.open(address) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+        yield path
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +76,13 @@ class Revalidation:
     def __init__(
         self,
         pool: WorkerPool,
-        blobs: PlacedBlobs,
+        placed: Placed,
         generations: GenerationKeys,
         anchors: TrustAnchors,
         at: datetime,
         policy: bytes | None = None,
     ) -> None:
-        self._pool, self._blobs, self._generations = pool, blobs, generations
+        self._pool, self._placed, self._generations = pool, placed, generations
         self._rules = {
             "anchors": [base64.b64encode(der).decode("ascii") for der in anchors.certificates],
             "at": format_time(at),
@@ -82,14 +94,14 @@ class Revalidation:
         name = record.name
         request = {
             **self._rules,
-            "path": str(self._blobs.path(record.address)),
             "tenant": name.tenant,
             "package": str(name.package),
             "sequence": name.sequence,
         }
         try:
             request["key"] = base64.b64encode(record.data_key(self._generations)).decode("ascii")
-            answer = self._pool.call(FUNCTION, request)
+            with self._placed(record.address) as path:
+                answer = self._pool.call(FUNCTION, {**request, "path": str(path)})
             renewed = answer["renewed"] and read_renewed_validation(answer["renewed"])
             found = answer["found"]
         except (KeyError, TypeError, ValueError):
