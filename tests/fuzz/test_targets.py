@@ -100,6 +100,25 @@ def test_what_is_shown_differently_is_noticed(monkeypatch: pytest.MonkeyPatch) -
             fuzz_append(append_seeds()[number])
 
 
+def test_a_page_more_that_passes_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    base = pdf_targets._signed()
+    page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >>"
+    tail = update(base, {2: b"<< /Type /Pages /Kids [3 0 R 40 0 R] /Count 1 >>", 40: page}, 41)[len(base) :]
+    fuzz_append(tail)
+    monkeypatch.setattr("zdda.signatures.pdf.PdfDocument.page_counts", lambda *_: (1, 1))
+    with pytest.raises(Violation, match="other pages"):
+        fuzz_append(tail)
+
+
+def test_another_reading_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pdf_targets, "_READ_TWICE_OF", 1)
+    for seed in pdf_seeds():
+        TARGETS["pdf"].run(seed)
+    another = judged(pdf_seeds()[1])
+    with pytest.raises(Violation, match="as pyHanko reads"):
+        pdf_targets._must_be_read_alike(pdf_seeds()[0], another)
+
+
 def test_a_list_that_names_the_certificate_is_not_taken_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
     lab = world()
     good = revocation_targets._believed(RevocationData((crl(lab.issuing, NOW),)))

@@ -18,7 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures.model import Changes
 from zdda.signatures.pdf_entries import TooMuch, is_plain, keys_of, meant, members_of, number_of, resolved, written
-from zdda.signatures.pdf_revision import MAXIMUM_DEPTH, UNSEEN_CATALOG, SignedRevision, signed_reader
+from zdda.signatures.pdf_revision import MAXIMUM_DEPTH, UNSEEN_CATALOG, Allowance, SignedRevision, signed_reader
 from zdda.signatures.pdf_source import OF_THE_SOURCE
 
 MAXIMUM_REVISIONS = 200
@@ -27,16 +27,18 @@ _FORM_KEYS = frozenset({"/Fields", "/SigFlags", "/DR", "/DA", "/NeedAppearances"
 _WIDGET_KEYS = frozenset({"/V", "/AP", "/AS", "/M", "/F", "/MK", "/DA", "/Q", "/I", "/Lock", "/P", "/StructParent"})
 
 
-def changes_after(reader: PdfFileReader, signed_until: int) -> Changes:
+def changes_after(reader: PdfFileReader, signed_until: int, allowance: Allowance | None = None) -> Changes:
     """What the revisions after the one that ends at ``signed_until`` (bytes) change. Raises errors of the source only:
-    what cannot be followed is NOT_DETERMINED."""
+    what cannot be followed is NOT_DETERMINED. ``allowance``: of the document, all of whose signatures spend it."""
+    allowance = allowance or Allowance()
     try:
+        allowance.spend()
         if reader.xrefs.total_revisions > MAXIMUM_REVISIONS:
             return Changes.NOT_DETERMINED
         signed = signed_reader(reader, signed_until)
         if signed is None:  # the signature does not cover a whole revision
             return Changes.NOT_DETERMINED
-        return _Comparison(signed, reader, signed_until).result()
+        return _Comparison(signed, reader, signed_until, allowance).result()
     except OF_THE_SOURCE:
         raise
     except (TooMuch, RecursionError):
@@ -48,9 +50,9 @@ def changes_after(reader: PdfFileReader, signed_until: int) -> Changes:
 class _Comparison:
     """One signed revision against the document as it is now."""
 
-    def __init__(self, signed: PdfFileReader, now: PdfFileReader, until: int) -> None:
+    def __init__(self, signed: PdfFileReader, now: PdfFileReader, until: int, allowance: Allowance) -> None:
         self._old, self._new = signed, now
-        self._revision = SignedRevision(signed, until)
+        self._revision = SignedRevision(signed, until, allowance)
         self._spend = self._revision.spend
         self._worst = Changes.NOTHING
         self._excused: set[int] = set()

@@ -25,7 +25,8 @@ from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
 from zdda.signatures.pdf_objects import parse_pdf_date
-from zdda.signatures.pdf_pages import page_counts
+from zdda.signatures.pdf_pages import PageCounts
+from zdda.signatures.pdf_revision import Allowance
 from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -94,6 +95,9 @@ class PdfDocument:
         self._reader: Any = None
         self.damage: str | None = None
         self.timestamps = TimestampCount()
+        self._allowance = Allowance()
+        self._changes: dict[int, Changes] = {}
+        self._pages: PageCounts | None = None
         self._spans: dict[bytes, tuple[int, int]] = {}
         self._read: set[tuple[str, Any]] = set()
         with errors_of_source(self.stream):
@@ -153,11 +157,17 @@ class PdfDocument:
             return Changes.NOTHING
         if not end or self._reader is None or self.damage is not None:
             return Changes.NOT_DETERMINED
-        return changes_after(self._reader, end)
+        if end not in self._changes:
+            self._changes[end] = changes_after(self._reader, end, self._allowance)
+        return self._changes[end]
 
     def page_counts(self, end: int) -> tuple[int, int | None] | None:
         """(pages of the revision that ends at ``end``, pages now or None); None where the former cannot be counted."""
-        return page_counts(self._reader, end) if end and self._reader is not None and self.damage is None else None
+        if not end or self._reader is None or self.damage is not None:
+            return None
+        if self._pages is None:
+            self._pages = PageCounts(self._reader)
+        return self._pages.of(end)
 
     # --- signature fields
 

@@ -16,7 +16,9 @@ from zdda.signatures.pdf_entries import TooMuch, meant, number_of, resolved, wri
 from zdda.signatures.pdf_source import SourceStream
 
 MAXIMUM_OBJECTS = 50_000
+MAXIMUM_IN_DOCUMENT = 200_000
 MAXIMUM_DEPTH = 40
+_ENTRIES_OF_AN_OBJECT = 20
 UNSEEN_CATALOG = frozenset({"/DSS", "/Extensions", "/Metadata", "/Version"})
 # Entries of a page that show nothing on it and may lead to other pages.
 _BESIDE_THE_PAGE = ("/B", "/AA", "/DPart", "/SeparationInfo")
@@ -37,6 +39,30 @@ def signed_reader(reader: PdfFileReader, until: int) -> PdfFileReader | None:
     return found
 
 
+class Allowance:
+    """How much more may be looked at for all signatures of one document together: each has a revision of its own, which
+    may be nearly the whole of a large document."""
+
+    def __init__(self) -> None:
+        self._left = MAXIMUM_IN_DOCUMENT
+
+    @property
+    def spent(self) -> bool:
+        return self._left < 0
+
+    def spend(self, count: int = 1) -> None:
+        """Raises ``TooMuch`` when more has been looked at than may be."""
+        self._left -= count
+        if self._left < 0:
+            raise TooMuch
+
+    def spend_on_tables(self, reader: PdfFileReader) -> None:
+        """An entry of a cross-reference table is read in a fraction of the time that an object takes."""
+        xrefs = reader.xrefs
+        for index in range(xrefs.total_revisions):
+            self.spend(1 + len(xrefs.get_xref_data(index).explicit_refs_in_revision) // _ENTRIES_OF_AN_OBJECT)
+
+
 class SignedRevision:
     """What the signed catalog leads to, by two kinds of ways.
 
@@ -47,8 +73,9 @@ class SignedRevision:
     appearance or an array of annotations of as well, they are content.
     """
 
-    def __init__(self, reader: PdfFileReader, until: int) -> None:
-        self._reader, self._until = reader, until
+    def __init__(self, reader: PdfFileReader, until: int, allowance: Allowance) -> None:
+        self._reader, self._until, self._allowance = reader, until, allowance
+        allowance.spend_on_tables(reader)
         self._left = MAXIMUM_OBJECTS
         root = reader.trailer.raw_get("/Root")
         self.catalog = number_of(root) or 0
@@ -68,6 +95,7 @@ class SignedRevision:
 
     def spend(self, count: int = 1) -> None:
         """Raises ``TooMuch`` when more has been looked at than may be."""
+        self._allowance.spend(count)
         self._left -= count
         if self._left < 0:
             raise TooMuch

@@ -15,7 +15,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from zdda.signatures import pdf_revision
 from zdda.signatures.model import Changes
 from zdda.signatures.pdf_changes import changes_after
-from zdda.signatures.pdf_pages import page_counts
+from zdda.signatures.pdf_pages import PageCounts
 
 
 def stream(data: bytes, entries: bytes = b"") -> bytes:
@@ -379,9 +379,9 @@ def test_rubbish_gets_an_answer(data: st.DataObject) -> None:
 )
 def test_pages_are_counted_as_a_reader_leafs_through_them(objects: dict[int, bytes], pages: tuple[int, int]) -> None:
     document = revised(signed(), objects)
-    assert page_counts(PdfFileReader(io.BytesIO(document), strict=False), len(signed())) == pages
+    assert PageCounts(PdfFileReader(io.BytesIO(document), strict=False)).of(len(signed())) == pages
 
 
 def test_pages_of_a_revision_that_ends_nowhere_are_not_counted() -> None:
     document = revised(signed(), {4: REPLACED})
-    assert page_counts(PdfFileReader(io.BytesIO(document), strict=False), len(signed()) - 9) is None
+    assert PageCounts(PdfFileReader(io.BytesIO(document), strict=False)).of(len(signed()) - 9) is None
