@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from zdda.access.reports import report_in_form
 from zdda.audit.log import record
+from zdda.catalog.amendments import listed_amendments
 from zdda.catalog.deposits import is_flagged
 from zdda.catalog.evidence import get_batch
 from zdda.catalog.packages import documents_of_package, get_package
@@ -134,6 +135,33 @@ class PackageAccess:
             batch = EvidenceBatch.decode(stream.read())
         with self._opened(package_id) as package:
             return batch.evidence_record(row.leaf_index, package.group)
+
+    def amendments(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        """What happened to the package after its sealing, in the order of its chain."""
+        self._note(package_id, "amendments-listed", account)
+        with self._database.read() as tx:
+            rows = listed_amendments(tx, package_id)
+        return [
+            {
+                "sequence": row.sequence,
+                "amendmentId": str(row.amendment_id),
+                "kind": row.kind,
+                "created": format_time(row.created_at),
+                "sha256": row.digest.hex(),
+            }
+            for row in rows
+        ]
+
+    def amendment(self, package_id: UUID, sequence: int, account: str) -> bytes:
+        """The DER of one amendment (CMS SignedData around its canonical JSON). Raises ``NotFound``."""
+        self._note(package_id, "amendment-read", account)
+        with self._database.read() as tx:
+            found = {row.sequence: row.amendment_id for row in listed_amendments(tx, package_id)}
+        if sequence not in found:
+            raise NotFound("the package has no amendment of that number")
+        name = ObjectName(self._database.tenant, found[sequence], ObjectKind.AMENDMENT)
+        with closing(self._store.open(name)) as stream:
+            return stream.read()
 
     def validation_report(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
         """The sealed reports, by document."""

@@ -44,6 +44,26 @@ def amendments_of(tx: Transaction, package_id: UUID, kind: str) -> Sequence[UUID
     )
 
 
+def listed_amendments(tx: Transaction, package_id: UUID) -> Sequence[AnyRow]:
+    """Those of a package that lie in the stores, by ``sequence``: identifier, kind, moment, digest."""
+    return tx.execute(
+        select(
+            amendment_packages.c.sequence,
+            amendments.c.amendment_id,
+            amendments.c.kind,
+            amendments.c.created_at,
+            amendments.c.digest,
+        )
+        .join_from(amendment_packages, amendments, _joined())
+        .where(
+            amendment_packages.c.tenant_id == tx.tenant,
+            amendment_packages.c.package_id == package_id,
+            amendments.c.spool_file.is_(None),
+        )
+        .order_by(amendment_packages.c.sequence)
+    ).all()
+
+
 def unstored_amendments(tx: Transaction) -> Sequence[AnyRow]:
     """Those that are listed and not in the stores yet: identifier, spool file, object record; oldest first."""
     return tx.execute(

@@ -22,6 +22,10 @@ def fetch(
         bool, typer.Option("--aip", help="The sealed container, with its evidence record beside it.")
     ] = False,
     evidence_record: Annotated[bool, typer.Option("--evidence-record", help="The evidence record alone.")] = False,
+    amendments: Annotated[
+        bool, typer.Option("--amendments", help="What happened to it after its sealing, listed.")
+    ] = False,
+    amendment: Annotated[int | None, typer.Option(help="The amendment of this number, sealed.")] = None,
     report: Annotated[bool, typer.Option("--report", help="The validation reports, as JSON.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; never overwritten.")] = None,
     cacert: CaFile = None,
@@ -34,6 +38,10 @@ def fetch(
         with connect(url, user, password, cacert) as client:
             if report:
                 print_json(client.validation_report(package))
+            elif amendments:
+                print_json(client.amendments(package))
+            elif amendment is not None:
+                _write(output or Path(f"{package}.{amendment}.p7m"), client.amendment(package, amendment))
             elif document is not None:
                 _into(
                     output or Path(f"{package}-{document}"), lambda sink: client.fetch_document(package, document, sink)

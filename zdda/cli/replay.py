@@ -12,8 +12,11 @@ from rich.console import Console
 
 from zdda.fsck.replay import CannotReplay, PackageReplay
 from zdda.jobs.worker_pool import WorkerFailed, WorkerLimits, WorkerPool, WorkerRefused
-from zdda.packaging.aip_reader import open_aip
+from zdda.packaging.aip_reader import Aip, open_aip
+from zdda.packaging.amendment import LIMIT as AMENDMENT_LIMIT
+from zdda.packaging.amendment import read_amendment
 from zdda.packaging.errors import PackageError
+from zdda.packaging.renewed_validation import RenewedValidation
 from zdda.signatures.certificate_names import shown
 from zdda.signatures.errors import FormatError
 from zdda.trust.anchors import MAXIMUM_FILE, TrustAnchors
@@ -24,9 +27,16 @@ LIMITS = WorkerLimits(cpu_seconds=600, wall_seconds=900.0)
 _MOST_SHOWN = 200
 
 
-def replay_package(package: Path, trust_anchors: Sequence[Path], number: int | None, as_json: bool) -> int:
+def replay_package(
+    package: Path, trust_anchors: Sequence[Path], number: int | None, as_json: bool, amendment: Path | None = None
+) -> int:
     """Prints what was found and gives the exit status: 0 the same, 1 it differs, 3 it could not be repeated."""
-    request = {"package": str(package), "trust_anchors": [str(path) for path in trust_anchors], "document": number}
+    request = {
+        "package": str(package),
+        "trust_anchors": [str(path) for path in trust_anchors],
+        "document": number,
+        "amendment": None if amendment is None else str(amendment),
+    }
     pool = WorkerPool(1, LIMITS, MODULES)
     try:
         answer = pool.call(FUNCTION, request)
@@ -51,7 +61,8 @@ def exit_status(answer: dict[str, Any]) -> int:
 
 
 def replay_file(request: dict[str, Any]) -> dict[str, Any]:
-    """Runs in a worker. Members of ``request``: ``package``, ``trust_anchors`` (paths), ``document`` (number or null).
+    """Runs in a worker. Members of ``request``: ``package``, ``trust_anchors`` (paths), ``document`` (number or null),
+    ``amendment`` (path or null: the reports that it holds, not the sealed ones).
 
     Answers ``{"documents": [a replay, or {"document": …, "error": why}…]}``, or ``{"error": why}``.
     """
@@ -63,14 +74,16 @@ def replay_file(request: dict[str, Any]) -> dict[str, Any]:
         with open(request["package"], "rb") as source:
             package = open_aip(source)
             package.check_seal()
+            if request["amendment"] is not None:
+                return _of_amendment(package, anchors, Path(request["amendment"]))
             wanted = request["document"]
             numbers = range(1, len(package.documents) + 1) if wanted is None else (wanted,)
             replay = PackageReplay(package, anchors)
             return {"documents": [_one(replay, number) for number in numbers]}
     except OSError as error:
-        return {"error": f"the package cannot be read: {_reason(error)}"}
+        return {"error": f"the package or the amendment cannot be read: {_reason(error)}"}
     except PackageError as error:
-        return {"error": f"the package is damaged: {error}"}
+        return {"error": f"the package or the amendment is damaged: {error}"}
 
 
 def _one(replay: PackageReplay, number: int) -> dict[str, Any]:
@@ -78,6 +91,19 @@ def _one(replay: PackageReplay, number: int) -> dict[str, Any]:
         return replay.document(number).as_json()
     except CannotReplay as error:
         return {"document": number, "error": str(error), **error.details}
+
+
+def _of_amendment(package: Aip, anchors: TrustAnchors, path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        amendment, _ = read_amendment(file.read(AMENDMENT_LIMIT + 1))
+    if not isinstance(amendment.body, RenewedValidation):
+        return {"error": "the amendment holds no validation reports"}
+    if [each.package for each in amendment.packages] != [package.package_id]:
+        return {"error": "the amendment is one of another package"}
+    try:
+        return {"documents": [each.as_json() for each in PackageReplay(package, anchors).renewed(amendment.body)]}
+    except CannotReplay as error:
+        return {"error": str(error)}
 
 
 def _small(path: Path) -> bytes:

@@ -55,6 +55,9 @@ def validate(
     document: Annotated[
         int | None, typer.Option(min=1, help="With --replay: the number of one document; by default all.")
     ] = None,
+    amendment: Annotated[
+        Path | None, typer.Option(help="With --replay: an amendment (.p7m) whose reports are made again instead.")
+    ] = None,
     batch: Annotated[
         Path | None, typer.Option(help="File of requests, one JSON object a line; answers in the same order.")
     ] = None,
@@ -70,10 +73,12 @@ def validate(
         raise typer.BadParameter("give documents, or --batch, or --replay")
     if document is not None and replay is None:
         raise typer.BadParameter("--document belongs to --replay")
+    if amendment is not None and (replay is None or document is not None):
+        raise typer.BadParameter("--amendment belongs to --replay, without --document")
     if replay is not None:
         if at is not None or detached or report is not None or policy is not None or algorithms is not None:
             raise typer.BadParameter("--replay takes its moment and its data from the package")
-        raise typer.Exit(replay_package(replay, trust_anchor or [], document, json))
+        raise typer.Exit(replay_package(replay, trust_anchor or [], document, json, amendment))
     if report is not None and (json or batch is not None or len(files or ()) > 1):
         raise typer.BadParameter("--report is for one document, without --json and --batch")
     if batch is not None and (policy is not None or algorithms is not None):

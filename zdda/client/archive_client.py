@@ -150,6 +150,18 @@ class ArchiveClient:
         """The evidence record (RFC 4998, DER)."""
         return self._repeat(lambda: self._http.get(f"/v1/packages/{package_id}/evidence-record")).content
 
+    def amendments(self, package_id: str) -> list[dict[str, Any]]:
+        """What happened to the package after its sealing: ``sequence``, ``amendmentId``, ``kind``, ``created``,
+        ``sha256``."""
+        listed: list[dict[str, Any]] = self._repeat(
+            lambda: self._http.get(f"/v1/packages/{package_id}/amendments")
+        ).json()
+        return listed
+
+    def amendment(self, package_id: str, sequence: int) -> bytes:
+        """One of them, sealed (CMS, DER)."""
+        return self._repeat(lambda: self._http.get(f"/v1/packages/{package_id}/amendments/{sequence}")).content
+
     def fetch_document(self, package_id: str, number: int, sink: BinaryIO) -> str:
         """Writes a document into ``sink`` and returns its SHA-256 in hexadecimal; raises ``ReceivedDamaged``."""
         return self._download(f"/v1/packages/{package_id}/documents/{number}", sink)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,6 +19,7 @@ from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import parse_time
 from zdda.model.errors import InvalidInput
 from zdda.packaging.aip_reader import Aip
+from zdda.packaging.renewed_validation import RenewedValidation
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
@@ -77,8 +78,23 @@ class PackageReplay:
     def document(self, number: int) -> Replay:
         """Of document ``number`` (from 1). Raises ``CannotReplay``, or a ``PackageError`` where the package is
         damaged."""
-        sealed = self.sealed(number)
-        policy, catalogue = _rules(sealed, self._package)
+        return self._made_again(number, self.sealed(number), self._package.rules)
+
+    def renewed(self, content: RenewedValidation) -> list[Replay]:
+        """Of the reports that an amendment of the package holds, from the data in the package and the amendment's own
+        rules. Raises as ``document`` does."""
+        rules = {
+            hashlib.sha256(each).hexdigest(): each for each in map(canonical_json, (content.policy, content.catalogue))
+        }
+        replays = []
+        for each in content.documents:
+            if not 1 <= each.number <= len(self._package.documents):
+                raise CannotReplay("the package has no document of that number", reason="no-such-document")
+            replays.append(self._made_again(each.number, _whole(each.report), rules.get))
+        return replays
+
+    def _made_again(self, number: int, sealed: Mapping[str, Any], kept: Callable[[str], bytes | None]) -> Replay:
+        policy, catalogue = _rules(sealed, kept)
         at = parse_time(sealed["validationTime"])
         made = self.judged(number, sealed, _pinned(sealed, self._anchors), at, policy, catalogue)
         return Replay(
@@ -93,7 +109,7 @@ class PackageReplay:
         """The sealed report of document ``number``. Raises ``CannotReplay``."""
         if not 1 <= number <= len(self._package.documents):
             raise CannotReplay("the package has no document of that number", reason="no-such-document")
-        return _sealed(self._package, number)
+        return _whole(self._package.report(number))
 
     def judged(
         self,
@@ -129,8 +145,7 @@ class PackageReplay:
         return io.BufferedReader(self._package.open_document(number))
 
 
-def _sealed(package: Aip, number: int) -> Mapping[str, Any]:
-    value = package.report(number)
+def _whole(value: Mapping[str, Any]) -> Mapping[str, Any]:
     try:
         content = ValidationReport.from_json(value).content
         parse_time(content["validationTime"])
@@ -153,13 +168,15 @@ def _pinned(sealed: Mapping[str, Any], anchors: TrustAnchors) -> TrustAnchors:
     return TrustAnchors(tuple(given[digest] for digest in sealed["trustAnchors"]))
 
 
-def _rules(sealed: Mapping[str, Any], package: Aip) -> tuple[ValidationPolicy, AlgorithmCatalogue]:
-    """Those that the package keeps; in a package made before they were kept, this release's own."""
+def _rules(
+    sealed: Mapping[str, Any], kept: Callable[[str], bytes | None]
+) -> tuple[ValidationPolicy, AlgorithmCatalogue]:
+    """Those that are kept beside the report; where none are, as in an older package, this release's own."""
     try:
-        return rules_of(sealed, package.rules)
+        return rules_of(sealed, kept)
     except (InvalidInput, ValueError) as error:
         raise CannotReplay(
-            "the rules that the package keeps are not of a form that this version reads", reason="rules"
+            "the rules that are kept are not of a form that this version reads", reason="rules"
         ) from error
 
 

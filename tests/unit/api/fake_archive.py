@@ -259,6 +259,16 @@ class FakeArchive:
         self._known(package_id)
         return b"\x30\x03\x02\x01\x01"
 
+    def amendments(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
+        self._known(package_id)
+        return [{"sequence": 1, "kind": "sealing-storing-evidence"}]
+
+    def amendment(self, package_id: UUID, sequence: int, account: str) -> bytes:
+        self._known(package_id)
+        if sequence != 1:
+            raise NotFound("no such amendment")
+        return b"\x30\x01\x02"
+
     def signatures(self, package_id: UUID, account: str) -> list[dict[str, Any]]:
         return self.validation_report(package_id, account)
 

@@ -44,6 +44,19 @@ def test_container_record_and_report(archive: FakeArchive, call: Any) -> None:
     assert call("GET", f"{HERE}/validation-report").json() == [{"indication": "TOTAL_PASSED"}]
 
 
+PARTS = ["", "/documents/1", "/aip", "/evidence-record", "/validation-report", "/amendments", "/amendments/1"]
+
+
+def test_amendments_are_listed_and_given(call: Any) -> None:
+    assert [each["sequence"] for each in call("GET", f"{HERE}/amendments").json()] == [1]
+    sealed = call("GET", f"{HERE}/amendments/1")
+    assert (sealed.content, sealed.headers["content-type"]) == (b"\x30\x01\x02", "application/cms")
+    assert sealed.headers["repr-digest"].startswith("sha-256=:")
+    assert 'filename="00000000-0000-0000-0000-000000000007.1.p7m"' in sealed.headers["content-disposition"]
+    for number in ("2", "0", str(2**31), "x"):
+        assert call("GET", f"{HERE}/amendments/{number}").status_code == 404
+
+
 def test_damage_at_the_start_is_an_error(archive: FakeArchive, call: Any) -> None:
     archive.damaged_at = 0
     answer = call("GET", f"{HERE}/documents/1")
@@ -68,7 +81,7 @@ def test_nothing_there(call: Any, path: str) -> None:
     assert answer.json()["type"] == "urn:zdda:problem:not-found"
 
 
-@pytest.mark.parametrize("path", ["", "/documents/1", "/aip", "/evidence-record", "/validation-report"])
+@pytest.mark.parametrize("path", PARTS)
 def test_only_consumers_read(call: Any, path: str) -> None:
     assert call("GET", HERE + path, user="reader").status_code == 200
     assert call("GET", HERE + path, user="other").status_code == 403

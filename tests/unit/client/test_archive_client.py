@@ -165,3 +165,10 @@ def test_what_a_package_says() -> None:
         assert client.package("p") == client.status("d") == {"a": 1}
         assert client.validation_report("p") == [1]
         assert client.evidence_record("p") == b"e"
+
+
+def test_what_happened_to_a_package() -> None:
+    world = World(httpx.Response(200, json=[{"sequence": 1}]), httpx.Response(200, content=b"cms"))
+    with world.client() as client:
+        assert client.amendments("p") == [{"sequence": 1}]
+        assert client.amendment("p", 1) == b"cms"

@@ -9,11 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace as with_members
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 import typer
+from package_signers import signer
 from typer.testing import CliRunner
 
 from tests.simulator.examiners import PoolHere
@@ -25,9 +28,12 @@ from zdda.crypto.algorithm_document import CatalogueError, read_canonical
 from zdda.crypto.algorithms import AlgorithmCatalogue
 from zdda.fsck import replay as module
 from zdda.fsck.replay import CannotReplay, PackageReplay, Replay
-from zdda.model.canonical_json import canonical_json
+from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import SystemClock
+from zdda.model.identifiers import TenantId
 from zdda.packaging.aip_reader import Aip, open_aip
+from zdda.packaging.amendment import AmendedPackage, Amendment, make_amendment
+from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, ValidatedDocument
 from zdda.trust.anchors import TrustAnchors
 from zdda.validation import pinned_rules
 from zdda.validation import validate as engine
@@ -250,6 +256,39 @@ def test_what_cannot_be_repeated_is_status_three(
     assert run(str(container), "--trust-anchor", str(container))[0] == 3
     assert run(str(container), "--at", "2026-01-01T00:00:00Z")[0] == 2
     assert CliRunner().invoke(application, [str(container), "--document", "1"]).exit_code == 2
+
+
+def amended(package: Aip, of: UUID, kind: str = VALIDATION) -> bytes:
+    """An amendment that holds the sealed report on document 1."""
+    rules = [parse_json(each.canonical) for each in (ValidationPolicy(), AlgorithmCatalogue())]
+    body: Any = RenewedValidation((ValidatedDocument(1, "TOTAL_PASSED", package.report(1)),), *rules)
+    now = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    content = Amendment(
+        uuid4(),
+        TenantId("hospital"),
+        now,
+        kind,
+        (AmendedPackage(of, 2, bytes(32)),),
+        body if kind == VALIDATION else {},
+    )
+    return make_amendment(content, signer())
+
+
+def test_the_reports_of_an_amendment_are_made_again(
+    here: None, container: Path, package: Aip, anchor_options: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "amendment.p7m"
+    asked = [str(container), "--amendment", str(file), "--json", *anchor_options]
+    file.write_bytes(amended(package, package.package_id))
+    status, output = run(*asked)
+    assert status == 0
+    assert [(each["document"], each["same"]) for each in json.loads(output)["documents"]] == [(1, True)]
+    others = (amended(package, uuid4()), amended(package, package.package_id, "hold-placed"), b"no CMS", b"")
+    for other in others:
+        file.write_bytes(other)
+        assert run(*asked)[0] == 3
+    assert run(*asked, "--document", "1")[0] == 2
+    assert CliRunner().invoke(application, [str(container), "--amendment", str(file)]).exit_code == 2
 
 
 _CHILD = """

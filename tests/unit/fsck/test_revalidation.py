@@ -5,6 +5,8 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,18 @@ from tests.simulator.archive import SimulatedArchive
 from tests.simulator.examiners import PoolHere
 from tests.unit.access.archived_documents import anchors, archive_in, documents
 from tests.unit.validation.laboratory import NOW
+from zdda.crypto.algorithms import AlgorithmCatalogue
+from zdda.fsck.replay import CannotReplay, PackageReplay
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
 from zdda.jobs.worker_pool import WorkerFailed
 from zdda.model.objects import ObjectKind
+from zdda.packaging.aip_reader import open_aip
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.trust.anchors import TrustAnchors
+from zdda.validation import pinned_rules
+from zdda.validation.constraints import Level
+from zdda.validation.policy import ValidationPolicy
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +42,19 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimulatedArchi
 
 
 def run(
-    archive: SimulatedArchive, placed: Placed, trusted: TrustAnchors | None = None, pool: Any = None
+    archive: SimulatedArchive,
+    placed: Placed,
+    trusted: TrustAnchors | None = None,
+    pool: Any = None,
+    at: datetime = NOW,
+    policy: bytes | None = None,
 ) -> Revalidated:
     vault = archive.archive.vault
     (record,) = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
     workers: Any = pool or PoolHere()
-    return Revalidation(workers, placed, vault.generations, trusted or anchors(), NOW).package(record)
+    return Revalidation(
+        workers, placed, vault.generations, anchors() if trusted is None else trusted, at, policy
+    ).package(record)
 
 
 def in_place(archive: SimulatedArchive) -> Placed:
@@ -64,6 +79,47 @@ def test_what_no_anchor_vouches_for_flips(archive: SimulatedArchive) -> None:
     assert {each["after"][0] for each in found.found} == {"INDETERMINATE"}
     assert found.renewed is not None
     assert {each.verdict for each in found.renewed.documents} == {"INDETERMINATE"}
+
+
+STRICT = b"""format = "zdda-validation-policy/1"
+name = "strict"
+[signature.signer]
+key_usage = ["crl_sign"]
+key_usage_level = "fail"
+"""
+
+
+@pytest.mark.parametrize("trusted", [None, TrustAnchors(())])
+@pytest.mark.parametrize("at", [NOW, NOW + timedelta(days=3650)])
+@pytest.mark.parametrize("policy", [None, STRICT])
+def test_what_was_kept_can_be_repeated_too(
+    archive: SimulatedArchive,
+    trusted: TrustAnchors | None,
+    at: datetime,
+    policy: bytes | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From the package and the amendment alone, by the rules of that day."""
+    renewed = run(archive, in_place(archive), trusted, at=at, policy=policy).renewed
+    assert renewed is not None
+    other = replace(ValidationPolicy(), name="of another day", algorithms=Level.IGNORE)
+    monkeypatch.setattr(pinned_rules, "_SHIPPED", (other, AlgorithmCatalogue(digests={}, keys={})))
+    store = archive.archive.vault.store
+    (record,) = [each for each in store.records() if each.name.kind is ObjectKind.AIP]
+    with store.open(record.name) as stream:
+        replays = PackageReplay(open_aip(stream), anchors() if trusted is None else trusted).renewed(renewed)
+    assert [each.number for each in replays] == [each.number for each in renewed.documents]
+    assert all(each.same_version and each.sealed == each.made for each in replays)
+
+
+def test_reports_on_documents_that_the_package_does_not_have(archive: SimulatedArchive) -> None:
+    renewed = run(archive, in_place(archive)).renewed
+    assert renewed is not None
+    store = archive.archive.vault.store
+    (record,) = [each for each in store.records() if each.name.kind is ObjectKind.AIP]
+    stranger = replace(renewed, documents=(replace(renewed.documents[0], number=6),))
+    with store.open(record.name) as stream, pytest.raises(CannotReplay):
+        PackageReplay(open_aip(stream), anchors()).renewed(stranger)
 
 
 def test_a_store_without_paths_is_copied_and_nothing_is_left(archive: SimulatedArchive, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.simulator.amendments import renewed
-from tests.simulator.archive import SimulatedArchive, TickingClock, make_archive
+from tests.simulator.archive import ACCOUNT, SimulatedArchive, TickingClock, make_archive
 from tests.simulator.pki import NOW, pki
 from tests.unit.ingest.test_rebuild import lose_the_catalog, rebuild, reopened, rows
 from zdda.app_stopped import open_to_doubt
@@ -102,6 +103,23 @@ def test_what_is_kept_is_what_was_said(archive: SimulatedArchive, package: UUID)
         content, _ = read_amendment(stream.read())
     assert content.body == renewed()
     assert [each.package for each in content.packages] == [package]
+
+
+def test_a_consumer_lists_and_reads_them(archive: SimulatedArchive, package: UUID) -> None:
+    amendment = add(archive, package)
+    access = archive.archive.packages
+    listed = access.amendments(package, ACCOUNT)
+    assert [(each["sequence"], each["kind"]) for each in listed] == [
+        (1, "sealing-storing-evidence"),
+        (2, "validation"),
+    ]
+    assert listed[1]["amendmentId"] == str(amendment)
+    sealed = access.amendment(package, 2, ACCOUNT)
+    assert hashlib.sha256(sealed).hexdigest() == listed[1]["sha256"]
+    assert read_amendment(sealed)[0].body == renewed()
+    for missing in ((package, 3), (uuid4(), 1)):
+        with pytest.raises(NotFound):
+            access.amendment(*missing, ACCOUNT)
 
 
 def test_the_same_again_adds_nothing(archive: SimulatedArchive, package: UUID) -> None:

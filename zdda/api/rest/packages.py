@@ -32,6 +32,9 @@ _REPORTS = {
 }
 
 
+_CMS = "application/cms"
+
+
 def packages_router(packages: Packages, authenticator: Authenticator) -> APIRouter:
     """The routes under /v1/packages."""
     router = APIRouter(prefix="/v1/packages", tags=["packages"])
@@ -73,12 +76,23 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
     )
     async def evidence_record(package_id: UUID, account: Annotated[Account, consumer]) -> Response:
         record = await readers.run(packages.evidence_record, package_id, account.name)
-        headers = {
-            "Content-Disposition": attachment(f"{package_id}.ers"),
-            "Repr-Digest": digest_header(hashlib.sha256(record).digest()),
-            "Cache-Control": "no-store",
-        }
-        return Response(record, media_type="application/octet-stream", headers=headers)
+        return _whole(record, f"{package_id}.ers", "application/octet-stream")
+
+    @router.get("/{package_id}/amendments", summary="What happened to it after its sealing", responses=absent)
+    async def amendments(package_id: UUID, account: Annotated[Account, consumer]) -> list[dict[str, Any]]:
+        return await readers.run(packages.amendments, package_id, account.name)
+
+    @router.get(
+        "/{package_id}/amendments/{sequence}",
+        summary="One amendment, sealed (CMS around JSON)",
+        response_class=Response,
+        responses=absent | problems(500, 503) | binary(_CMS, "CMS SignedData around JSON after amendment-v1.json"),
+    )
+    async def amendment(
+        package_id: UUID, sequence: Annotated[int, Path(ge=1, le=2**31 - 1)], account: Annotated[Account, consumer]
+    ) -> Response:
+        sealed = await readers.run(packages.amendment, package_id, sequence, account.name)
+        return _whole(sealed, f"{package_id}.{sequence}.p7m", _CMS)
 
     @router.get(
         "/{package_id}/validation-report",
@@ -122,3 +136,12 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
         return await readers.run(packages.certificates, package_id, account.name)
 
     return router
+
+
+def _whole(content: bytes, name: str, media_type: str) -> Response:
+    headers = {
+        "Content-Disposition": attachment(name),
+        "Repr-Digest": digest_header(hashlib.sha256(content).digest()),
+        "Cache-Control": "no-store",
+    }
+    return Response(content, media_type=media_type, headers=headers)
