@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -67,6 +68,11 @@ def test_deposit_and_fetch_and_verify(running: Demonstration, document: Path, tm
     done = client_of(running, CONSUMER, "fetch", package, "--evidence-record", "-o", str(record))
     assert done.exit_code == 0
     assert record.read_bytes() == container.with_name("p.asice.ers").read_bytes()
+    listed = json.loads(client_of(running, CONSUMER, "fetch", package, "--amendments").stdout)
+    assert [each["kind"] for each in listed] == ["sealing-storing-evidence"]
+    sealed = tmp_path / "first.p7m"
+    assert client_of(running, CONSUMER, "fetch", package, "--amendment", "1", "-o", str(sealed)).exit_code == 0
+    assert hashlib.sha256(sealed.read_bytes()).hexdigest() == listed[0]["sha256"]
     verified = RUN.invoke(application(), ["verify", str(container), "--trust-anchor", str(running.root)])
     assert verified.exit_code == 0
     assert RUN.invoke(application(), ["verify", str(container)]).exit_code == 2
