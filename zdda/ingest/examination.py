@@ -39,6 +39,11 @@ _WINDOW = 64 * 1024
 _OURS = frozenset({"unavailable", "not-found", "integrity"})
 """Codes of what is wrong with the spool, not with the document."""
 
+_ASKED_ABOUT = (Standing.INDETERMINATE, Standing.TOTAL_PASSED)
+_NONE = RevocationData()
+_MOST_GIVEN = 256 * 1024
+"""Bytes of revocation data that a document is given before anybody knows whether it needs them."""
+
 _log = structlog.get_logger(__name__)
 
 AskRevocation = Callable[[Sequence[bytes]], Answers]
@@ -54,6 +59,10 @@ class WorkerExaminer:
     A document whose paths lack certificates or whose verdict waits for revocation data is examined again with what
     ``ask`` and ``fetch_issuers`` bring: fetching is done here, so that no worker that has seen hostile bytes speaks
     to the network.
+
+    Documents that come together are often of one signer or one CA: what the last one's paths needed is given to the
+    next from the start. Where that is all that its own paths need, asked now, one examination is enough; where not,
+    there is another with the right data, and nothing of the first is kept.
     """
 
     def __init__(
@@ -67,6 +76,7 @@ class WorkerExaminer:
     ) -> None:
         self._pool, self._spool, self._anchors, self._clock = pool, spool, anchors, clock
         self._ask, self._fetch_issuers = ask, fetch_issuers
+        self._lately = _NONE
 
     def examine(
         self,
@@ -77,16 +87,23 @@ class WorkerExaminer:
         siblings: Sequence[tuple[str, ObjectName]] = (),
     ) -> Examination:
         call = partial(self._call, spool_file, key, name, media_type, siblings)
-        first = call((), RevocationData())
-        if first.verdict not in (Standing.INDETERMINATE, Standing.TOTAL_PASSED):
+        given = self._lately
+        first = call((), given)
+        if given != _NONE and first.verdict not in (*_ASKED_ABOUT, Standing.NO_SIGNATURE):
+            given = _NONE  # what another document's paths needed must not decide this one
+            first = call((), _NONE)
+        if first.verdict not in _ASKED_ABOUT:
             return first
         led_to = self._fetch_issuers(_on_paths(first, incomplete=True))
         issuers = tuple(der for der in led_to if der not in self._anchors)
         if issuers:
-            first = call(issuers, RevocationData())
+            given = _NONE
+            first = call(issuers, _NONE)
         answers = self._ask(_on_paths(first))  # a passed one too: what it carries may be out of date
         fetched = answers.revocation
-        found = call(issuers, fetched) if fetched.crls or fetched.ocsps else first
+        found = first if fetched == given else call(issuers, fetched)
+        if found.verdict in _ASKED_ABOUT and sum(map(len, fetched.crls + fetched.ocsps)) <= _MOST_GIVEN:
+            self._lately = fetched
         return replace(found, unasked=answers.unasked)
 
     def _call(
