@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from datetime import datetime
 from functools import partial
-from typing import Any, BinaryIO
+from typing import BinaryIO
 from uuid import UUID
 
 from zdda.catalog.deposits import Move, history_of
@@ -21,7 +21,7 @@ from zdda.evidence.hash_tree import group_digest
 from zdda.ingest.group_steps import GroupSteps, Prepared
 from zdda.ingest.objects import stored_object
 from zdda.ingest.workshop import Workshop
-from zdda.model.canonical_json import parse_json
+from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.deposit import DepositState
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
@@ -47,10 +47,10 @@ class SealingSteps(GroupSteps):
         now = workshop.clock.now()
         name = ObjectName(workshop.tenant, deposit.package_id, ObjectKind.AIP)
         spool_file = f"{lease.key}.aip.{lease.epoch}"
-        file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy)
+        file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy, of_plaintext=False)
         try:
             built = build_aip(self._inputs(deposit, documents, key, now), workshop.signer, file)
-            _, stored = file.finish()
+            stored = file.finish_stored()
         except BaseException:
             file.discard()
             raise
@@ -89,13 +89,13 @@ class SealingSteps(GroupSteps):
 
     def _inputs(self, deposit: AnyRow, documents: list[AnyRow], key: bytes, now: datetime) -> AipInputs:
         workshop = self._workshop
-        reports: list[dict[str, Any]] = parse_json(deposit.reports)
         listed: list[list[str]] = []
         if deposit.validation_data_file is not None:
             with self._opened(deposit.package_id, 0, deposit.validation_data_file, key) as stream:
                 listed = parse_json(stream.read())
         data = [ValidationDatum(role, base64.b64decode(value)) for role, value in listed]
-        data += [ValidationDatum("rules", rules) for rules in pinned(reports)]
+        if not listed:  # else the rules are among them
+            data += [ValidationDatum("rules", rules) for rules in pinned(parse_json(deposit.reports))]
         of_seal = workshop.seal_validation_data()
         data += [ValidationDatum("certificate", der) for der in (workshop.signer.certificate, *workshop.signer.chain)]
         data += [ValidationDatum("crl", der) for der in of_seal.crls]
@@ -124,7 +124,7 @@ class SealingSteps(GroupSteps):
                     report,
                     row.verdict,
                 )
-                for row, report in zip(documents, reports, strict=True)
+                for row, report in zip(documents, _reports(deposit, len(documents)), strict=True)
             ],
             validation_data=data,
             software=workshop.software,
@@ -150,6 +150,13 @@ class SealingSteps(GroupSteps):
             self._workshop.spool.remove(row.spool_file)
         if data_file is not None:
             self._workshop.spool.remove(data_file)
+
+
+def _reports(deposit: AnyRow, count: int) -> list[bytes]:
+    """The report on each document in canonical JSON, as the row holds their list."""
+    if count == 1:
+        return [deposit.reports[1:-1]]
+    return [canonical_json(report) for report in parse_json(deposit.reports)]
 
 
 def description_of(row: AnyRow) -> DocumentDescription:

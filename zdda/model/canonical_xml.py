@@ -35,6 +35,11 @@ def _escaped(text: str, table: Mapping[int, str]) -> str:
     return text.translate(table)
 
 
+def attribute(text: str) -> str:
+    """``text`` as it stands between an attribute's quotation marks; raises ``NotXmlText``."""
+    return _escaped(text, _ATTRIBUTE)
+
+
 def element(
     name: str,
     attributes: Mapping[str, str | None] | None = None,

@@ -6,16 +6,18 @@ Same inputs give the same bytes but for the seal (and what zlib makes of a membe
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import BinaryIO
 
 from zdda.crypto.signing import Signer
 from zdda.model.canonical_json import canonical_json
 from zdda.model.submission import DocumentDescription, SubmissionMetadata
-from zdda.packaging.container_index import encode_index
+from zdda.packaging.container_index import Segment, encode_index
 from zdda.packaging.deposit_record import DepositFacts, DepositRecord, DocumentFacts, encode_deposit
 from zdda.packaging.dublin_core import dublin_core
 from zdda.packaging.errors import UnsupportedPackage
@@ -45,6 +47,8 @@ from zdda.packaging.zip_container import Member, PlannedMember, Sink, plan_membe
 from zdda.packaging.zip_structure import DEFLATED
 
 MOST_DOCUMENTS = 9999
+_PLANNED_ONCE = 64 * 1024
+"""Validation data up to so many bytes are remembered with their stored form, the last 256 of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,15 +261,42 @@ class _PackageFiles:
         for datum in self._inputs.validation_data:
             path = validation_data_path(datum.role, hashlib.sha256(datum.data).digest())
             found[path] = (VALIDATION_DATA_TYPES[datum.role], datum.data)
-        return [
-            self._made(path, kind, data, _other("ZDDA-VALIDATION-DATA"), worth_deflating(kind))
-            for path, (kind, data) in sorted(found.items())
-        ]
+        return [self._datum(path, *found[path]) for path in sorted(found)]
+
+    def _datum(self, path: str, media_type: str, data: bytes) -> _File:
+        """Certificates, CRLs and rules are those of many packages: what is made of them is made once."""
+        plan = _plan_again if len(data) <= _PLANNED_ONCE else _plan
+        length, crc32, sha256, method, compressed, segments, kept = plan(data, worth_deflating(media_type))
+        name = self._folder + path
+        member = Member(name, length, crc32, sha256, lambda: io.BytesIO(data), method == DEFLATED, data)
+        listed = MetsFile(path, media_type, length, sha256, *_other("ZDDA-VALIDATION-DATA"))
+        return _File(PlannedMember(member, method, compressed, segments, kept), listed)
 
     def _index(self, files: Sequence[_File]) -> _File:
         index = {file.listed.path: file.planned.segments for file in files if file.planned.method == DEFLATED}
         kind = _other("ZDDA-CONTAINER-INDEX")
         return self._made(CONTAINER_INDEX, "application/json", encode_index(index), kind, deflate=False)
+
+
+_Plan = tuple[int, int, bytes, int, int, tuple[Segment, ...], bytes | None]
+
+
+def _plan(data: bytes, deflate: bool) -> _Plan:
+    """(length, CRC-32, SHA-256, method, stored length, segments, deflate data)."""
+    planned = plan_member(Member.of("datum", data, deflate))
+    member = planned.member
+    return (
+        member.length,
+        member.crc32,
+        member.sha256,
+        planned.method,
+        planned.compressed,
+        planned.segments,
+        planned.kept,
+    )
+
+
+_plan_again = lru_cache(maxsize=256)(_plan)
 
 
 def _other(kind: str) -> tuple[str, str | None, str | None]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from zdda.packaging.errors import ManifestInvalid, MetadataBroken
 from zdda.packaging.xml_reader import parse_xml
-from zdda.packaging.xml_writer import document, element
+from zdda.packaging.xml_writer import attribute, document, element
 
 MANIFEST_NAME = "META-INF/ASiCManifest001.xml"
 SEAL_NAME = "META-INF/signature001.p7s"
@@ -35,14 +35,9 @@ class ManifestEntry:
 def encode_manifest(entries: Sequence[ManifestEntry]) -> bytes:
     """The manifest over ``entries`` in ascending order of names (bytes)."""
     references = [
-        element(
-            "asic:DataObjectReference",
-            {"URI": entry.name, "MimeType": entry.media_type},
-            [
-                element("ds:DigestMethod", {"Algorithm": _SHA256}),
-                element("ds:DigestValue", None, b64encode(entry.sha256).decode("ascii")),
-            ],
-        )
+        f'<asic:DataObjectReference URI="{attribute(entry.name)}" MimeType="{attribute(entry.media_type)}">\n'
+        f'<ds:DigestMethod Algorithm="{_SHA256}"/>\n'
+        f"<ds:DigestValue>{b64encode(entry.sha256).decode('ascii')}</ds:DigestValue>\n</asic:DataObjectReference>"
         for entry in sorted(entries, key=lambda entry: entry.name)
     ]
     reference = element("asic:SigReference", {"URI": SEAL_NAME, "MimeType": _SEAL_TYPE})

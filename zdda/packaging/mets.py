@@ -17,7 +17,7 @@ from lxml import etree
 from zdda.model.clock import format_time
 from zdda.packaging.errors import MetadataBroken
 from zdda.packaging.xml_reader import parse_xml
-from zdda.packaging.xml_writer import document, element
+from zdda.packaging.xml_writer import attribute, document, element
 
 REPRESENTATION = "rep1"
 ROOT_METS = "METS.xml"
@@ -68,16 +68,8 @@ def root_mets(
 ) -> bytes:
     """The METS of the package: ``descriptive`` and ``administrative`` metadata, and the representation's METS."""
     created = format_time(created_at)
-    dmd = [
-        element("dmdSec", _section(f"ID-dmd-{number}", created), [_reference(f"ID-dmd-{number}-ref", each, created)])
-        for number, each in enumerate(descriptive, 1)
-    ]
-    amd = [
-        element(
-            "digiprovMD", _section(f"ID-amd-{number}", created), [_reference(f"ID-amd-{number}-ref", each, created)]
-        )
-        for number, each in enumerate(administrative, 1)
-    ]
+    dmd = [_section("dmdSec", f"ID-dmd-{number}", each, created) for number, each in enumerate(descriptive, 1)]
+    amd = [_section("digiprovMD", f"ID-amd-{number}", each, created) for number, each in enumerate(administrative, 1)]
     label = f"Representations/{REPRESENTATION}"
     group = element(
         "fileGrp",
@@ -155,41 +147,36 @@ def _header(created: str, software: Software) -> str:
     return element("metsHdr", attributes, [agent])
 
 
-def _section(identifier: str, created: str) -> dict[str, str | None]:
-    return {"ID": identifier, "CREATED": created, "STATUS": "CURRENT"}
+# Written as text, not as elements: a package lists its files several times over, and most of what is said of one needs
+# no escaping.
 
 
-def _facts(file: MetsFile, created: str) -> dict[str, str | None]:
-    return {
-        "MIMETYPE": file.media_type,
-        "SIZE": str(file.length),
-        "CREATED": created,
-        "CHECKSUM": file.sha256.hex(),
-        "CHECKSUMTYPE": "SHA-256",
-    }
+def _section(name: str, identifier: str, file: MetsFile, created: str) -> str:
+    start = f'<{name} ID="{identifier}" CREATED="{created}" STATUS="CURRENT">'
+    return f"{start}\n{_reference(f'{identifier}-ref', file, created)}\n</{name}>"
+
+
+def _facts(file: MetsFile, created: str) -> str:
+    return (
+        f'MIMETYPE="{attribute(file.media_type)}" SIZE="{file.length}" CREATED="{created}" '
+        f'CHECKSUM="{file.sha256.hex()}" CHECKSUMTYPE="SHA-256"'
+    )
 
 
 def _reference(identifier: str, file: MetsFile, created: str) -> str:
-    kind = {
-        "ID": identifier,
-        "LOCTYPE": "URL",
-        "xlink:type": "simple",
-        "xlink:href": file.path,
-        "MDTYPE": file.kind,
-        "MDTYPEVERSION": file.kind_version,
-        "OTHERMDTYPE": file.other,
-    }
-    return element("mdRef", {**kind, **_facts(file, created)})
+    kind = "".join(
+        f' {name}="{attribute(value)}"'
+        for name, value in (("MDTYPE", file.kind), ("MDTYPEVERSION", file.kind_version), ("OTHERMDTYPE", file.other))
+        if value is not None
+    )
+    location = f'ID="{identifier}" LOCTYPE="URL" xlink:type="simple" xlink:href="{attribute(file.path)}"'
+    return f"<mdRef {location}{kind} {_facts(file, created)}/>"
 
 
 def _file(identifier: str, file: MetsFile, created: str) -> str:
-    location = {
-        "LOCTYPE": "URL",
-        "xlink:type": "simple",
-        "xlink:href": file.path,
-        "xlink:title": file.original_name,
-    }
-    return element("file", {"ID": identifier, **_facts(file, created)}, [element("FLocat", location)])
+    title = "" if file.original_name is None else f' xlink:title="{attribute(file.original_name)}"'
+    location = f'<FLocat LOCTYPE="URL" xlink:type="simple" xlink:href="{attribute(file.path)}"{title}/>'
+    return f'<file ID="{identifier}" {_facts(file, created)}>\n{location}\n</file>'
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,15 @@ from zdda.model import canonical_xml
 from zdda.model.canonical_xml import DECLARATION, NotXmlText, document, is_xml_text
 from zdda.packaging.errors import UnsupportedPackage
 
-__all__ = ["DECLARATION", "document", "element", "is_xml_text"]
+__all__ = ["DECLARATION", "attribute", "document", "element", "is_xml_text"]
+
+
+def attribute(text: str) -> str:
+    """See :func:`zdda.model.canonical_xml.attribute`; raises ``UnsupportedPackage`` for what XML cannot carry."""
+    try:
+        return canonical_xml.attribute(text)
+    except NotXmlText as error:
+        raise UnsupportedPackage(str(error)) from error
 
 
 def element(

@@ -56,9 +56,11 @@ class Spool:
         except OSError as error:
             raise _meaning(error) from error
 
-    def encrypting(self, name: str, key: bytes, object_name: ObjectName, entropy: Entropy) -> EncryptedSpoolFile:
-        """A new file that takes plaintext and keeps ciphertext."""
-        return EncryptedSpoolFile(self.create(name), key, object_name, entropy)
+    def encrypting(
+        self, name: str, key: bytes, object_name: ObjectName, entropy: Entropy, *, of_plaintext: bool = True
+    ) -> EncryptedSpoolFile:
+        """A new file that takes plaintext and keeps ciphertext; ``of_plaintext``: whether anybody wants its digests."""
+        return EncryptedSpoolFile(self.create(name), key, object_name, entropy, of_plaintext)
 
     def open(self, name: str) -> BinaryIO:
         """A finished file; raises ``NotFound``."""
@@ -164,10 +166,14 @@ class SpoolFile:
 
 
 class EncryptedSpoolFile:
-    """Encrypts on the way in and counts both sides. ``finish`` gives (plaintext, ciphertext) digests."""
+    """Encrypts on the way in and counts both sides. ``finish`` gives (plaintext, ciphertext) digests, or
+    ``finish_stored`` the ciphertext's alone."""
 
-    def __init__(self, file: SpoolFile, key: bytes, object_name: ObjectName, entropy: Entropy) -> None:
-        self._file, self._plain, self._cipher = file, DigestingCounter(), DigestingCounter()
+    def __init__(
+        self, file: SpoolFile, key: bytes, object_name: ObjectName, entropy: Entropy, of_plaintext: bool = True
+    ) -> None:
+        self._file, self._cipher = file, DigestingCounter(checksum=False)
+        self._plain = DigestingCounter() if of_plaintext else None
         salt, prefix = entropy(SALT_LENGTH), entropy(NONCE_PREFIX_LENGTH)
         counted = _Counted(file, self._cipher)
         try:
@@ -175,23 +181,26 @@ class EncryptedSpoolFile:
         except BaseException:
             file.discard()  # nobody else has it yet
             raise
-        self._sealed: tuple[ContentDigests, ContentDigests] | None = None
+        self._sealed: ContentDigests | None = None
 
     def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        self._plain.update(data)
+        if self._plain is not None:
+            self._plain.update(data)
         return self._writer.write(data)
 
-    @property
-    def length(self) -> int:
-        """Bytes of plaintext so far."""
-        return self._plain.result().length
-
     def finish(self) -> tuple[ContentDigests, ContentDigests]:
-        """Durable; (plaintext, ciphertext)."""
+        """Durable; (plaintext, ciphertext). Raises ``ValueError`` where nobody wanted those of the plaintext."""
+        if self._plain is None:
+            raise ValueError("the plaintext was not digested")
+        stored = self.finish_stored()
+        return self._plain.result(), stored
+
+    def finish_stored(self) -> ContentDigests:
+        """Durable; those of the ciphertext, without a checksum."""
         if self._sealed is None:
             self._writer.close()
             self._file.finish()
-            self._sealed = self._plain.result(), self._cipher.result()
+            self._sealed = self._cipher.result()
         return self._sealed
 
     def discard(self) -> None:

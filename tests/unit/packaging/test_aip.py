@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import BinaryIO, cast
+from uuid import UUID
 
 import pytest
 from package_samples import CONTENTS, FACTS, METADATA, PACKAGE, PDF, TEXT, built, described, inputs_of
@@ -248,3 +249,25 @@ def test_reading_a_large_document_in_constant_memory(tmp_path: object) -> None:
     tracemalloc.stop()
     assert digest.digest() == expected
     assert peak < 6 * SEGMENT
+
+
+def test_validation_data_of_two_packages_are_the_same_bytes_in_both() -> None:
+    """What is made of them is remembered; each package names it in its own folder."""
+    rules = b'{"rules":"' + b"x" * 5000 + b'"}'
+    data = [ValidationDatum("rules", rules), ValidationDatum("crl", b"0" * 10)]
+    other = UUID(int=99)
+    packages = {}
+    for package in (PACKAGE, other):
+        facts = replace(FACTS, package=package)
+        content, told = built(replace(inputs_of(), facts=facts, validation_data=data))
+        check_all(content)
+        aip = open_aip(io.BytesIO(content))
+        assert list(aip.validation_data("rules")) == [rules]
+        assert list(aip.validation_data("crl")) == [b"0" * 10]
+        packages[package] = {
+            name.removeprefix(f"{package}/"): digest
+            for name, digest in told.member_digests
+            if "validation/data" in name
+        }
+    assert len(packages[PACKAGE]) == 2
+    assert packages[PACKAGE] == packages[other]
