@@ -27,6 +27,7 @@ from zdda.signatures.pdf_changes import changes_after
 from zdda.signatures.pdf_objects import parse_pdf_date
 from zdda.signatures.pdf_pages import PageCounts
 from zdda.signatures.pdf_revision import Allowance
+from zdda.signatures.pdf_scan import byte_ranges, object_start
 from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -38,8 +39,7 @@ MAXIMUM_DEPTH = 40
 MAXIMUM_VALUES = 4000
 MAXIMUM_VALUE = 32 * 1024 * 1024
 MAXIMUM_REVISIONS = 200
-# It begins nowhere but before a whole number, and looks a short way ahead: hexadecimal zeros come by the thousand.
-_OBJECT_START = re.compile(rb"(?<![0-9])[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}obj\s{0,8}(?=<<)")
+_SCANNED_AGAIN = 1 << 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,7 +189,7 @@ class PdfDocument:
                 if item.contents_span not in spans:
                     spans.add(item.contents_span)
                     found.append(item)
-        elif len(self._byte_ranges()) > len(found):
+        elif len(byte_ranges(self.stream)) > len(found):
             # Earlier forms of a dictionary, or a signature that a later revision has taken out of sight.
             self.findings.append(Finding("signature-not-reachable", Severity.WARNING))
         return found
@@ -288,10 +288,17 @@ class PdfDocument:
 
     def _scan(self) -> Iterator[SignatureDictionary]:
         """Signature dictionaries by looking for them in the bytes: for files whose structure is broken."""
-        for hit in self._byte_ranges():
-            start = self._object_start(hit)
-            if start is None:
+        starts: set[int] = set()
+        # Objects lie beside one another; those that do not end are read to the end of the file, each of them.
+        left = self.length + _SCANNED_AGAIN
+        for hit in byte_ranges(self.stream):
+            start = object_start(self.read, hit)
+            if start is None or start in starts:
                 continue
+            if left < 0:
+                self.findings.append(Finding("form-too-large", Severity.WARNING, "damaged dictionaries"))
+                return
+            starts.add(start)
             try:
                 self.stream.seek(start)
                 value = generic.read_object(self.stream, generic.TrailerReference(None))
@@ -312,27 +319,9 @@ class PdfDocument:
                     )
             except OF_THE_SOURCE:
                 raise
-            except Exception:  # noqa: BLE001, S112 - a hit that is no dictionary is no signature
-                continue
-
-    def _byte_ranges(self) -> list[int]:
-        """The offsets of at most 200 /ByteRange entries in the file."""
-        position, tail = 0, b""
-        hits: set[int] = set()
-        self.stream.seek(0)
-        while len(hits) < 200 and (block := self.stream.read(1 << 20)):
-            data = tail + block
-            base = position - len(tail)
-            hits.update(base + match.start() for match in re.finditer(rb"/ByteRange\s*\[", data))
-            position += len(block)
-            tail = data[-16:]
-        return sorted(hits)
-
-    def _object_start(self, hit: int) -> int | None:
-        window = min(hit, 1 << 20)
-        data = self.read(hit - window, hit)
-        marks = list(_OBJECT_START.finditer(data))
-        return hit - window + marks[-1].end() if marks else None
+            except Exception:  # noqa: BLE001, S110 - a hit that is no dictionary is no signature
+                pass
+            left -= max(0, self.stream.tell() - start)
 
     # --- DSS dictionary
 

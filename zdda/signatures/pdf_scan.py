@@ -1,0 +1,39 @@
+"""Where signature dictionaries may stand in a PDF whose structure is broken: looked for in the bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import BinaryIO
+
+MAXIMUM_PLACES = 200
+_BLOCK = 1 << 20
+_WINDOWS = (1 << 12, 1 << 16, 1 << 20)
+_BYTE_RANGE = re.compile(rb"/ByteRange\s*\[")
+# It begins nowhere but before a whole number, and looks a short way ahead: hexadecimal zeros come by the thousand.
+_OBJECT_START = re.compile(rb"(?<![0-9])[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}obj\s{0,8}(?=<<)")
+
+
+def byte_ranges(stream: BinaryIO) -> list[int]:
+    """The offsets of the first /ByteRange entries in the file, at most 200."""
+    position, tail = 0, b""
+    hits: set[int] = set()
+    stream.seek(0)
+    while len(hits) < MAXIMUM_PLACES and (block := stream.read(_BLOCK)):
+        data = tail + block
+        base = position - len(tail)
+        hits.update(base + match.start() for match in _BYTE_RANGE.finditer(data))
+        position += len(block)
+        tail = data[-16:]
+    return sorted(hits)[:MAXIMUM_PLACES]
+
+
+def object_start(read: Callable[[int, int], bytes], hit: int) -> int | None:
+    """Where the contents of the object begin whose header is the last before ``hit``; None where there is none within a
+    mebibyte. ``read`` gives the bytes between two offsets."""
+    for reach in _WINDOWS:
+        window = min(hit, reach)
+        ends = [mark.end() for mark in _OBJECT_START.finditer(read(hit - window, hit))]
+        if ends:
+            return hit - window + ends[-1]
+    return None
