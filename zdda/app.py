@@ -21,7 +21,7 @@ from zdda.access.packages import PackageAccess
 from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.audit.log import sequence
-from zdda.blob_stores import make_store, open_store
+from zdda.blob_stores import CanaryWork, make_store, open_guarantee, open_store
 from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
@@ -232,6 +232,7 @@ def build(
         software=Software("ZDDA", __version__),
         wake=lambda: bell[0](),
         ended=progress.ended,
+        guarantee=open_guarantee(settings, folder, clock, entropy),
         crash=crash,
     )
     try:
@@ -313,6 +314,7 @@ def _runner(settings: Settings, workshop: Workshop) -> Runner:
     crews = [
         Crew(Circuit([validation, sealing, closer, _Audit(workshop.database)]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
+        Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
     ]
     return Runner(crews, _BEAT)
 

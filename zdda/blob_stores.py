@@ -6,17 +6,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import structlog
+
 from zdda.fsck.stores import Blobs
+from zdda.jobs.runner import WorkSource
+from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import TenantId
 from zdda.settings import Settings
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.guarantee import CanaryGuarantee, Guarantee, NoGuarantee
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
 
 if TYPE_CHECKING:
+    from zdda.storage.canary import Trial
     from zdda.storage.s3_client import S3Address
+
+_log = structlog.get_logger(__name__)
 
 
 def make_store(settings: Settings, folder: Path) -> None:
@@ -77,6 +85,44 @@ def open_store_to_doubt(settings: Settings, folder: Path, tenant: TenantId) -> t
     directory = folder / settings.store.directory
     problem = check_store(directory, settings.archive.id, [tenant])
     return FilesystemBlobs(directory, immutable=settings.store.immutable), problem
+
+
+def open_guarantee(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:
+    """Whether the store may be trusted with what needs a guaranteed one; nothing is asked yet."""
+    if settings.store.kind != "s3":
+        return NoGuarantee(f"a store of kind {settings.store.kind} guarantees nothing")
+    return CanaryGuarantee(lambda: fly_canary(settings, folder, clock, entropy), clock, _tell)
+
+
+def fly_canary(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> list[Trial]:
+    """What the store does when its probes are to be destroyed; raises ``InvalidInput`` for a store that locks nothing,
+    ``Unavailable``."""
+    if settings.store.kind != "s3":
+        raise InvalidInput("only a store in a bucket can be tried")
+    from zdda.storage.canary import Canary
+    from zdda.storage.s3_client import connect
+
+    address = s3_address(settings, folder)
+    client = connect(address)
+    try:
+        return Canary(client, address.bucket, clock, entropy).run()
+    finally:
+        client.close()
+
+
+class CanaryWork(WorkSource):
+    """Lets canaries fly for as long as the archive runs."""
+
+    def __init__(self, guarantee: Guarantee) -> None:
+        self._guarantee = guarantee
+
+    def run_one(self) -> bool:
+        self._guarantee.try_if_due()
+        return False
+
+
+def _tell(event: str, found: list[str]) -> None:
+    (_log.info if event == "store-held" else _log.error)(event, found=found)
 
 
 def s3_address(settings: Settings, folder: Path) -> S3Address:

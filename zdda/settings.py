@@ -206,9 +206,14 @@ class ClassSettings(Section):
         "then the policy decides; 0: it does not wait",
     )
 
+    guaranteed_store: bool = Field(
+        False, description="refuse deposits while no canary has shown that the store keeps what it locks"
+    )
+
     def retention_class(self) -> RetentionClass:
         policy = IntakePolicy(self.total_failed, self.indeterminate, self.no_signature)
-        return RetentionClass(self.name, self.mark, self.years, policy, timedelta(hours=self.revocation_wait_hours))
+        wait = timedelta(hours=self.revocation_wait_hours)
+        return RetentionClass(self.name, self.mark, self.years, policy, wait, self.guaranteed_store)
 
 
 class LogSettings(Section):

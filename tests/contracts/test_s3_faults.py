@@ -17,14 +17,13 @@ from tests.services.s3 import S3_STORES, address_in, fresh_bucket, service_or_sk
 from tests.services.shared_service import free_port
 from tests.simulator.faulty_store import Answer, FaultyStore, Forward, Request, Rule, honest, refusal
 from tests.simulator.tls import self_signed
-from zdda.storage.blob_store import BlobDamaged, WrongStore
+from zdda.storage.blob_store import BlobDamaged, StoreNotGuaranteed, WrongStore
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_bucket import check_bucket, claim_bucket, make_bucket
 from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.s3_errors import (
     StoreBusy,
     StoreFull,
-    StoreNotGuaranteed,
     StoreRefuses,
     StoreUnreachable,
     WriteNotKept,

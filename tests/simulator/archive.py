@@ -19,6 +19,7 @@ from tests.simulator.pki import NOW, pki
 from zdda import __version__
 from zdda.access.packages import PackageAccess
 from zdda.app import Vault, _owners, _runner, initialise, open_database, open_vault
+from zdda.blob_stores import open_guarantee
 from zdda.crypto.signing import SoftwareSigner
 from zdda.database.session import TenantDatabase
 from zdda.ingest.intake import Intake, Progress
@@ -239,6 +240,7 @@ def make_archive(
         entropy=system_entropy,
         software=Software("ZDDA", __version__),
         ended=progress.ended,
+        guarantee=open_guarantee(settings, folder, moments, system_entropy),
         crash=crash,
     )
     if resuming:

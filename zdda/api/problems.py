@@ -53,6 +53,7 @@ KNOWN: dict[str, Known] = {
     "not-validated": Known(422, "The document could not be validated within its limits"),
     "spool-full": Known(507, "The archive has no room for now", 60),
     "too-many-requests": Known(503, "Too many deposits are being received", 2),
+    "store-not-guaranteed": Known(503, "The store is not shown to keep what this retention class needs", 600),
     "unavailable": Known(503, "A part of the archive is out of reach for now", 5),
     "integrity": Known(500, "Stored bytes are damaged; the archive's administrators were told"),
     "internal": Known(500, "The archive failed; give its administrators the correlation id"),

@@ -18,6 +18,7 @@ VERBS = (
     "fsck",
     "reconcile",
     "certificates",
+    "store",
     "revalidate",
     "demonstrate",
     "catalog",

@@ -27,6 +27,7 @@ from zdda.model.submission import DocumentDescription, SubmissionMetadata
 from zdda.model.views import DepositStatus
 from zdda.packaging.document_names import DocumentNameInvalid, check_document_name, same_name_key
 from zdda.packaging.submission import as_json, parse_submission_metadata
+from zdda.storage.blob_store import StoreNotGuaranteed
 
 CRASH_POINTS = ("reception.before-commit", "reception.committed")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}", re.IGNORECASE)
@@ -94,12 +95,16 @@ class DepositReception:
             in_flight.enter(account, key)
 
     def metadata(self, data: bytes) -> None:
-        """Raises ``MetadataRepeated``, ``MetadataInvalid``, ``RetentionClassUnknown``."""
+        """Raises ``MetadataRepeated``, ``MetadataInvalid``, ``RetentionClassUnknown``, ``StoreNotGuaranteed``."""
         if self._metadata is not None:
             raise MetadataRepeated("the metadata come once")
         metadata = parse_submission_metadata(data)
         if metadata.retention_class not in self._workshop.classes:
             raise RetentionClassUnknown("the archive has no retention class of that name")
+        if self._workshop.classes[metadata.retention_class].guaranteed_store:
+            problem = self._workshop.guarantee.problem()
+            if problem is not None:
+                raise StoreNotGuaranteed(f"the retention class needs a guaranteed store: {problem}")
         self._metadata = metadata
 
     def open_document(self, role: str, name: str, media_type: str) -> UploadWriter:

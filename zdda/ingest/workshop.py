@@ -16,6 +16,7 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.retention import RetentionClass
 from zdda.packaging.mets import Software
 from zdda.storage.blob_store import CrashPoint, no_crash
+from zdda.storage.guarantee import Guarantee, NoGuarantee
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.spool import Spool
 from zdda.trust.revocation import RevocationData
@@ -102,6 +103,7 @@ class Workshop:
     wake: Callable[[], None] = field(default=lambda: None)
     ended: Callable[[UUID], None] = field(default=lambda _deposit: None)
     crash: CrashPoint = no_crash
+    guarantee: Guarantee = field(default=NoGuarantee("no canary tries it"))
 
     def wrap_deposit_key(self, key: bytes, package: UUID) -> tuple[int, bytes]:
         """(generation, wrapped key) of a deposit's data key while it is on its way."""

@@ -38,6 +38,7 @@ class RetentionClass:
 
     ``years`` is at least 1; for mark A it is the time until the hand-over to a public archive is judged.
     ``revocation_wait``: the longest that a deposit waits for revocation data after it was received.
+    ``guaranteed_store``: it is taken in only while the store is shown to keep what it locks.
     """
 
     name: str
@@ -45,6 +46,7 @@ class RetentionClass:
     years: int
     intake: IntakePolicy = IntakePolicy()
     revocation_wait: timedelta = timedelta(0)
+    guaranteed_store: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.years <= 1000:

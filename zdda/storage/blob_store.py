@@ -44,6 +44,12 @@ class WrongStore(Conflict):
     code = "wrong-store"
 
 
+class StoreNotGuaranteed(Unavailable):
+    """The store cannot keep what it is given, or no canary has shown that it does."""
+
+    code = "store-not-guaranteed"
+
+
 @dataclass(frozen=True, slots=True)
 class BlobStat:
     """What a store says of an object; ``retain_until`` to the second."""

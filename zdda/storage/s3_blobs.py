@@ -16,10 +16,11 @@ from botocore.exceptions import ClientError
 
 from zdda.model.errors import NotFound
 from zdda.model.identifiers import ContentAddress
-from zdda.storage.blob_store import BlobDamaged, BlobStat, CrashPoint, OpenStream, no_crash
+from zdda.storage.blob_store import BlobDamaged, BlobStat, CrashPoint, OpenStream, StoreNotGuaranteed, no_crash
+from zdda.storage.canary_probe import FOLDER as PROBES
 from zdda.storage.s3_bucket import check_bucket, sweep_uploads
 from zdda.storage.s3_client import S3Address, connect
-from zdda.storage.s3_errors import StoreNotGuaranteed, code_of, translated
+from zdda.storage.s3_errors import code_of, translated
 from zdda.storage.s3_reader import FIRST, S3Reader, Window, fetch
 from zdda.storage.s3_versions import LATEST_LOCK, PREFIX, Version, Versions, address_of, key_of
 from zdda.storage.s3_writer import CRASH_POINTS as WRITING
@@ -97,10 +98,10 @@ class S3Blobs:
                 last = address
 
     def strays(self) -> Iterator[str]:
-        """Keys of what is no object of the archive's."""
+        """Keys of what is neither an object of the archive's nor a canary's probe."""
         last = None
         for key, _version in self._versions.listed(""):
-            if key not in (NAME, last) and address_of(key) is None:
+            if key not in (NAME, last) and address_of(key) is None and not key.startswith(PROBES):
                 yield key
                 last = key
 

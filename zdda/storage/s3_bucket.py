@@ -9,8 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from zdda.storage.blob_store import WrongStore
-from zdda.storage.s3_errors import StoreNotGuaranteed, WriteNotKept, code_of, translated
+from zdda.storage.blob_store import StoreNotGuaranteed, WrongStore
+from zdda.storage.s3_errors import WriteNotKept, code_of, translated
 from zdda.storage.store_marker import NAME, marker, problem_of
 
 DEFAULT_DAYS = 1

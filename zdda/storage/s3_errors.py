@@ -13,7 +13,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from zdda.model.errors import Conflict, Unavailable, ZddaError
+from zdda.model.errors import Unavailable, ZddaError
 
 
 class StoreRefuses(Unavailable):
@@ -44,12 +44,6 @@ class WriteNotKept(Unavailable):
     """What the store gives back after a write is not what was written; the write counts as not done."""
 
     code = "write-not-kept"
-
-
-class StoreNotGuaranteed(Conflict):
-    """The store is not set up so that it could keep what it is given: versioning, object lock, default retention."""
-
-    code = "store-not-guaranteed"
 
 
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "507", "XMinioStorageFull"})

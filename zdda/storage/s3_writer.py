@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import ContentAddress
-from zdda.storage.blob_store import BlobMismatch, CrashPoint, OpenStream
-from zdda.storage.s3_errors import StoreNotGuaranteed, WriteNotKept, translated
+from zdda.storage.blob_store import BlobMismatch, CrashPoint, OpenStream, StoreNotGuaranteed
+from zdda.storage.s3_errors import WriteNotKept, translated
 from zdda.storage.s3_versions import COMPLIANCE, DIGEST, Version, Versions, key_of
 
 CRASH_POINTS = ("blob.before-write", "blob.part-sent", "blob.sent")
