@@ -5,7 +5,6 @@ Bytes are kept as transmitted wherever they are digested. Nothing here judges tr
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,13 +17,15 @@ from asn1crypto import cms, core, crl, tsp
 from zdda.signatures import der as tlv
 from zdda.signatures.as_read import as_read
 from zdda.signatures.ber import members
-from zdda.signatures.certificates import Certificate, same_name
+from zdda.signatures.cms_model import Attributes as Attributes
+from zdda.signatures.cms_model import CertificateReference as CertificateReference
+from zdda.signatures.cms_model import SignedData as SignedData
+from zdda.signatures.cms_model import Signer as Signer
+from zdda.signatures.cms_plain import NotPlain, plain_references, plain_signed_data
 from zdda.signatures.errors import FormatError
 from zdda.signatures.signature_value import (
     DIGESTS,
-    SignatureAlgorithm,
     digest_name,
-    new_digest,
     signature_algorithm,
 )
 
@@ -105,80 +106,6 @@ class _RevocationValues(core.Sequence):  # type: ignore[misc]
     ]
 
 
-Attributes = tuple[tuple[str, tuple[bytes, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateReference:
-    """One entry of a signing-certificate attribute (RFC 5035): the digest, and issuer and serial if given."""
-
-    digest_algorithm: str
-    digest: bytes
-    issuer: bytes | None
-    serial: int | None
-
-    def matches_digest(self, certificate: Certificate) -> bool:
-        value = new_digest(self.digest_algorithm)
-        value.update(certificate.der)
-        return hmac.compare_digest(value.digest(), self.digest)
-
-    def matches_issuer_serial(self, certificate: Certificate) -> bool:
-        """True where no issuer and serial are given (RFC 5035 clause 4: they are optional)."""
-        if self.serial is None:
-            return True
-        return self.serial == certificate.serial and same_name(self.issuer or b"", certificate.issuer)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Signer:
-    """One SignerInfo. ``signed_attributes`` is the SET that the signature value is over, or None; ``encoded`` the
-    SignerInfo as it was transmitted. ``digest_stated``: digestAlgorithm is a digest algorithm (RFC 5652 clause 5.3);
-    where it is a signature algorithm, ``digest_algorithm`` is the hash of that one, enough for the value alone."""
-
-    version: int
-    issuer: bytes | None
-    serial: int | None
-    key_identifier: bytes | None
-    digest_algorithm: str
-    algorithm: SignatureAlgorithm
-    signature: bytes
-    signed_attributes: bytes | None
-    signed: Attributes
-    unsigned: Attributes
-    encoded: bytes
-    digest_stated: bool = True
-
-    def signed_value(self, oid: str) -> bytes | None:
-        """The one value of a signed attribute; raises ``FormatError`` where there are several (RFC 5652
-        clause 11)."""
-        values = [value for name, members in self.signed if name == oid for value in members]
-        if len(values) > 1:
-            raise FormatError(f"signed attribute {oid} has {len(values)} values")
-        return values[0] if values else None
-
-    def unsigned_values(self, oid: str) -> tuple[bytes, ...]:
-        return tuple(value for name, members in self.unsigned if name == oid for value in members)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SignedData:
-    """A parsed SignedData. ``content`` is None where the content is detached.
-
-    ``certificates``, ``crls``, ``ocsps``: those of the sets and of the signers' attributes, each once. ``unread``:
-    attributes whose values cannot be read.
-    """
-
-    der: bytes
-    version: int
-    content_type: str
-    content: bytes | None
-    certificates: tuple[bytes, ...]
-    crls: tuple[bytes, ...]
-    ocsps: tuple[bytes, ...]
-    signers: tuple[Signer, ...]
-    unread: tuple[str, ...] = ()
-
-
 def parse_signed_data(data: bytes) -> SignedData:
     """Reads a ContentInfo with SignedData, DER or BER; bytes after it are ignored.
 
@@ -191,6 +118,14 @@ def parse_signed_data(data: bytes) -> SignedData:
 
 @reading("a CMS message")
 def _parse(data: bytes) -> SignedData:
+    try:
+        version, content_type, content, certificates, crls, signers = plain_signed_data(data)
+    except NotPlain:
+        return _parse_unplain(data)
+    return _complete(data, version, content_type, content, certificates, crls, [], signers)
+
+
+def _parse_unplain(data: bytes) -> SignedData:
     info = cms.ContentInfo.load(data)
     if info["content_type"].dotted != SIGNED_DATA:
         raise FormatError("a CMS message is no SignedData")
@@ -203,6 +138,20 @@ def _parse(data: bytes) -> SignedData:
             certificates.append(as_read(choice))
     crls, ocsps = _revocation_choices(signed["crls"])
     signers = tuple(_signer(item) for item in _bounded(signed["signer_infos"], "signers"))
+    version = int(core.Integer.load(as_read(signed["version"])).native)
+    return _complete(data, version, content_type, _content(encapsulated), certificates, crls, ocsps, signers)
+
+
+def _complete(
+    data: bytes,
+    version: int,
+    content_type: str,
+    content: bytes | None,
+    certificates: list[bytes],
+    crls: list[bytes],
+    ocsps: list[bytes],
+    signers: tuple[Signer, ...],
+) -> SignedData:
     unread: list[str] = []
     for signer in signers:
         values = validation_values(signer)
@@ -212,9 +161,9 @@ def _parse(data: bytes) -> SignedData:
         unread += values.unread
     return SignedData(
         der=data,
-        version=int(core.Integer.load(as_read(signed["version"])).native),
+        version=version,
         content_type=content_type,
-        content=_content(encapsulated),
+        content=content,
         certificates=tuple(dict.fromkeys(certificates)),
         crls=tuple(dict.fromkeys(crls)),
         ocsps=tuple(dict.fromkeys(ocsps)),
@@ -436,13 +385,22 @@ def certificate_references(signer: Signer) -> tuple[CertificateReference, ...]:
     Raises ``FormatError`` where an attribute cannot be read.
     """
     value = signer.signed_value(SIGNING_CERTIFICATE_V2)
-    if value is not None:
+    algorithms_named = value is not None
+    if value is None:
+        value = signer.signed_value(SIGNING_CERTIFICATE)
+    if value is None:
+        return ()
+    try:
+        return plain_references(value, algorithms_named)
+    except NotPlain:
+        return _unplain_references(value, algorithms_named)
+
+
+def _unplain_references(value: bytes, algorithms_named: bool) -> tuple[CertificateReference, ...]:
+    if algorithms_named:
         certs = tsp.SigningCertificateV2.load(value)["certs"]
         return tuple(_reference(c, digest_name(c["hash_algorithm"]["algorithm"].dotted)) for c in certs)
-    value = signer.signed_value(SIGNING_CERTIFICATE)
-    if value is not None:
-        return tuple(_reference(item, "sha1") for item in tsp.SigningCertificate.load(value)["certs"])
-    return ()
+    return tuple(_reference(item, "sha1") for item in tsp.SigningCertificate.load(value)["certs"])
 
 
 def _reference(item: Any, algorithm: str) -> CertificateReference:

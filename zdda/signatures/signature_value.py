@@ -135,13 +135,14 @@ def algorithm_of(identifier: bytes, digest: str | None) -> SignatureAlgorithm:
     parts = list(tlv.children(identifier, start, end, 2))
     if not parts or parts[0][0] != tlv.OBJECT_IDENTIFIER:
         raise FormatError("an AlgorithmIdentifier lacks its identifier")
-    oid = _dotted(identifier[parts[0][1] : parts[0][2]])
+    oid = dotted(identifier[parts[0][1] : parts[0][2]])
     parameters = identifier[parts[1][1] : parts[1][2]] if len(parts) > 1 and parts[1][0] != 0x05 else None
     return signature_algorithm(oid, parameters, digest)
 
 
 @lru_cache(maxsize=256)
-def _dotted(encoded: bytes) -> str:
+def dotted(encoded: bytes) -> str:
+    """An object identifier's DER in dotted form. Raises ``FormatError``."""
     try:
         return str(core.ObjectIdentifier.load(encoded).dotted)
     except ValueError as error:
