@@ -8,11 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, insert, not_, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
     ON_THE_WAY,
+    UNPROVEN,
     UNRECORDED,
     amendment_packages,
     amendments,
@@ -39,6 +40,11 @@ _PLACE = (
     update(deposits)
     .where(deposits.c.tenant_id == bindparam("tenant"), deposits.c.package_id == bindparam("package"))
     .values(batch_id=bindparam("of_batch"), leaf_index=bindparam("index"))
+)
+_PROVEN = (
+    update(amendments)
+    .where(amendments.c.tenant_id == bindparam("tenant"), amendments.c.amendment_id == bindparam("amendment"))
+    .values(batch_id=bindparam("of_batch"))
 )
 _UNDER_WAY = (
     select(evidence_batches.c.batch_id)
@@ -100,18 +106,12 @@ def pending_amendments(
 ) -> list[tuple[Member, datetime]]:
     """Amendments in the stores and not yet under evidence whose packages go in these years, or that were made before
     the moment ``overdue``, oldest first; each with the moment until which it is kept."""
-    covered = exists().where(
-        evidence_members.c.tenant_id == tx.tenant,
-        evidence_members.c.package_id == amendments.c.amendment_id,
-        evidence_members.c.kind == "amendment",
-        evidence_members.c.sequence == 0,
-    )
     due = and_(amendments.c.disposal_year >= disposal_years.start, amendments.c.disposal_year < disposal_years.stop)
     if overdue is not None:
         due = or_(due, amendments.c.created_at < overdue)
     rows = tx.execute(
         select(amendments.c.amendment_id, amendments.c.digest, amendments.c.retain_until)
-        .where(amendments.c.tenant_id == tx.tenant, due, amendments.c.spool_file.is_(None), not_(covered))
+        .where(UNPROVEN, amendments.c.tenant_id == tx.tenant, due, amendments.c.spool_file.is_(None))
         .order_by(amendments.c.amendment_id)
         .limit(limit)
     )
@@ -154,7 +154,7 @@ def insert_batch(
 
 
 def insert_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
-    """Lists leaves of a batch by their numbers in the tree."""
+    """Lists leaves of a batch by their numbers in the tree; amendments among them are noted to be in it."""
     tx.execute(
         insert(evidence_members),
         [
@@ -170,6 +170,13 @@ def insert_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member
             for index, member in sorted(members.items())
         ],
     )
+    proven = [
+        {"tenant": tx.tenant, "amendment": member.package_id, "of_batch": batch_id}
+        for member in members.values()
+        if member.kind == "amendment"
+    ]
+    if proven:
+        tx.execute(_PROVEN, proven)
 
 
 def get_batch(tx: Transaction, batch_id: UUID) -> AnyRow:

@@ -27,9 +27,11 @@ use the index that holds no others."""
 UNRECORDED = text("state <> 'recorded'")
 """The same for evidence batches."""
 
-
 UNSTORED = text("spool_file IS NOT NULL")
 """The same for amendments that are not in the stores yet."""
+
+UNPROVEN = text("batch_id IS NULL")
+"""The same for amendments that are in no evidence batch yet."""
 
 
 def _tenant() -> Column[str]:
@@ -265,9 +267,11 @@ amendments = Table(
     Column("retain_until", Moment, nullable=False),
     Column("spool_file", Text),
     Column("object_record", LargeBinary),
+    Column("batch_id", Uuid),
     PrimaryKeyConstraint("tenant_id", "amendment_id"),
     Index(None, "tenant_id", "disposal_year", "amendment_id"),
     Index("ix_amendments_unstored", "tenant_id", "amendment_id", sqlite_where=UNSTORED, postgresql_where=UNSTORED),
+    Index("ix_amendments_unproven", "tenant_id", "amendment_id", sqlite_where=UNPROVEN, postgresql_where=UNPROVEN),
 )
 
 amendment_packages = Table(

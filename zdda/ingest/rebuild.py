@@ -308,9 +308,6 @@ class CatalogRebuild:
         )
 
     def _write_evidence(self, tx: Transaction) -> None:
-        for batch_id in sorted(self._batches.keys() | self._records.keys()):
-            self._write_batch(tx, batch_id, self._batches.get(batch_id), self._records.get(batch_id))
-            self._report.batches += 1
         for amendment_id, each in sorted(self._amendments.items()):
             insert_amendment(
                 tx,
@@ -322,6 +319,9 @@ class CatalogRebuild:
                 [(one.package, one.sequence, one.predecessor) for one in each.content.packages],
             )
             self._report.amendments += 1
+        for batch_id in sorted(self._batches.keys() | self._records.keys()):
+            self._write_batch(tx, batch_id, self._batches.get(batch_id), self._records.get(batch_id))
+            self._report.batches += 1
 
     def _write_batch(self, tx: Transaction, batch_id: UUID, batch: _Batch | None, recorded: _Amendment | None) -> None:
         """A batch from its object, or, where that is lost, what its amendment tells of it."""

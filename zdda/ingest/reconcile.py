@@ -274,6 +274,7 @@ class _Reconciliation:
         if stored and row.spool_file is not None:  # it is said to be on its way, and to be stored
             yield Difference(Where.DIFFERENT, "amendment", str(amendment), "spoolFile")
         if line["batch"] is not None:
+            yield from _compared("amendment", str(amendment), line, {"batch": str(row.batch_id)})
             yield from self._leaf("amendment", amendment, "amendment", row.digest, line)
 
     def _leaf(self, kind: str, identifier: UUID, member: str, digest: bytes, line: Line) -> Iterator[Difference]:

@@ -215,6 +215,11 @@ def test_a_store_that_is_away_does_not_lose_it(
         with pytest.raises(Unavailable):
             add(archive, package)
         resume(workshop, "")  # still away
+    archive.deposit([b"two"])
+    archive.settle()  # no batch takes what is not stored
+    with archive.archive.database.read() as tx:
+        (waiting,) = unstored_amendments(tx)
+    assert batch_of(archive, waiting.amendment_id) is None
     assert len(workshop.spool.names()) == 1
     assert inspected(archive) == ([], [])
     opened = make_archive(archive.folder, batch_size=3)
