@@ -19,10 +19,14 @@ from threading import Thread
 
 @dataclass(frozen=True)
 class Archive:
-    """Where a benchmarked archive answers; ``pid`` of its process."""
+    """Where a benchmarked archive answers; ``pid`` of its process. ``signed``: a PAdES-B-T document whose signer it
+    trusts, ``anchor`` and ``issuing`` the certificates of his path (DER)."""
 
     port: int
     root: str
+    anchor: str
+    issuing: str
+    signed: str
     producer: tuple[str, str]
     consumer: tuple[str, str]
     tls_key: str
