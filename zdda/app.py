@@ -312,7 +312,7 @@ def _runner(settings: Settings, workshop: Workshop) -> Runner:
     wait = settings.evidence.batch_seconds
     often = min(_IDLE, max(_OFTEN, wait / 4)) if wait else _IDLE  # without a wait, bells tell
     crews = [
-        Crew(Circuit([validation, sealing, closer, _Audit(workshop.database)]), 1, often, helpers=1),
+        Crew(Circuit([validation, sealing, closer], [_Audit(workshop.database)]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
     ]

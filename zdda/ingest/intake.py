@@ -15,7 +15,7 @@ from zdda.ingest.workshop import Workshop
 from zdda.model.deposit import FINAL
 from zdda.model.views import DepositStatus
 
-_GLANCE = 0.5
+_GLANCE, _LONGEST_GLANCE = 0.5, 4.0
 _REMEMBERED = 10_000
 """Deposits whose end is remembered for those who begin to wait just after it."""
 
@@ -39,10 +39,11 @@ class Intake:
 
     def wait(self, deposit_id: UUID, seconds: float) -> DepositStatus:
         """Blocks until the deposit is final or deferred, for ``seconds`` at most."""
-        deadline = time.monotonic() + seconds
+        deadline, glance = time.monotonic() + seconds, _GLANCE
         with self._progress.watching(deposit_id) as moved:
             while True:
-                moved.wait(max(0.0, min(_GLANCE, deadline - time.monotonic())))
+                moved.wait(max(0.0, min(glance, deadline - time.monotonic())))
+                glance = min(2 * glance, _LONGEST_GLANCE)
                 status = self.status(deposit_id)
                 if status.state in FINAL or status.deferral is not None or time.monotonic() >= deadline:
                     return status

@@ -13,6 +13,8 @@ from typing import Protocol
 import structlog
 
 _log = structlog.get_logger(__name__)
+_MOST_ROUNDS = 16
+"""Of a circuit that finds work every time, until it does what can wait."""
 
 
 class WorkSource(Protocol):
@@ -60,15 +62,23 @@ class Gathering:
 
 class Circuit(WorkSource):
     """Several sources, in the order of the work's way, that one thread goes round: what collects at one while it is at
-    the others is done together."""
+    the others is done together. What can wait is done ``at_leisure``: when the others have nothing, or have kept the
+    thread busy for a while."""
 
-    def __init__(self, sources: Sequence[WorkSource]) -> None:
-        self._sources = tuple(sources)
+    def __init__(self, sources: Sequence[WorkSource], at_leisure: Sequence[WorkSource] = ()) -> None:
+        self._pressing, self._at_leisure = tuple(sources), tuple(at_leisure)
+        self._sources = (*self._pressing, *self._at_leisure)
+        self._rounds = 0
 
     def run_one(self) -> bool:
         found = False
-        for source in self._sources:
+        for source in self._pressing:
             found |= _one(source)
+        self._rounds += 1
+        if not found or self._rounds >= _MOST_ROUNDS:
+            self._rounds = 0
+            for source in self._at_leisure:
+                found |= _one(source)
         return found
 
     def heartbeat(self) -> None:

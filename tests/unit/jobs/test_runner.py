@@ -321,6 +321,18 @@ def test_one_thread_goes_round_several_sources_and_outlives_their_trouble() -> N
     assert (first.pieces, second.pieces) == (0, 0)
 
 
+def test_what_can_wait_is_done_at_leisure_and_at_last() -> None:
+    pressing, waiting = Source(40), Source(2)
+    circuit = Circuit([pressing], [waiting])
+    rounds = [circuit.run_one() for _ in range(16)]
+    assert all(rounds)
+    assert (pressing.pieces, waiting.pieces) == (24, 1)
+    pressing.pieces = 0
+    assert circuit.run_one()
+    assert waiting.pieces == 0
+    assert not circuit.run_one()
+
+
 def test_a_helper_comes_in_where_the_thread_that_hears_is_held_up() -> None:
     """Nothing rings after the first thread is stuck."""
     stuck, gate = threading.Event(), threading.Event()
