@@ -143,8 +143,8 @@ class Signature:
     ``certificates``, ``crls``, ``ocsps``: DER, what the signature itself carries (its timestamps' left out).
     ``covered_until``: bytes of the document under the signature, the gap included; ``document_length``: of all.
     ``changes``: None for formats in which nothing can change but what is signed. ``pages``: those that were signed and
-    those of the document now (None: nobody can count them), counted where its content changed; None where they are
-    the same, or those that were signed cannot be counted.
+    those of the document now (None: nobody can count them), counted where its content changed or may have; None where
+    they are the same, or the signed revision cannot be read.
     ``unsigned_attributes``: the dotted identifiers of a CMS signature's unsigned attributes.
     """
 

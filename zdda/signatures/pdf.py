@@ -5,7 +5,6 @@ Fills the signature model and does the byte-level cryptography; never judges tru
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -38,8 +37,6 @@ CADES_FILTER = "ETSI.CAdES.detached"
 PKCS7_FILTERS = ("adbe.pkcs7.detached", "adbe.pkcs7.sha1")
 PKCS1_FILTER = "adbe.x509.rsa_sha1"
 MAXIMUM_SIGNATURES = 1000
-_AROUND = 4096  # bytes before and after the value in which the other entries of its dictionary stand
-_TYPES = re.compile(rb"/Type\s*/(Sig|DocTimeStamp)(?![A-Za-z])")
 
 
 def read_pdf(document: BinaryIO) -> SignedDocument:
@@ -67,11 +64,11 @@ def _read(pdf: PdfDocument) -> SignedDocument:
             # A place kept for a signature that was never made (or was wiped): nothing was signed.
             pdf.findings.append(Finding("signature-place-empty", Severity.WARNING))
         elif dictionary.sub_filter == TIMESTAMP_FILTER:
-            if dictionary.type in (None, "DocTimeStamp") and not _says_both(pdf, dictionary):
+            if dictionary.type in (None, "DocTimeStamp") and not dictionary.ambiguous:
                 timestamps.append(_document_timestamp(pdf, dictionary))
                 gaps[timestamps[-1].identifier] = dictionary.contents_span
             else:
-                detail = "ETSI.RFC3161 under another /Type"
+                detail = "a key twice" if dictionary.ambiguous else "ETSI.RFC3161 under another /Type"
                 pdf.findings.append(Finding("timestamp-dictionary-mistyped", Severity.WARNING, detail))
         else:
             signatures.append(_signature(pdf, dictionary, store.certificates))
@@ -106,18 +103,6 @@ def _with_later_changes(pdf: PdfDocument, signature: Signature) -> Signature:
 # --- document timestamps
 
 
-def _says_both(pdf: PdfDocument, dictionary: SignatureDictionary) -> bool:
-    """Two entries name two types, a timestamp's and a signature's. ISO 32000-2 clause 7.3.7 allows no key twice, and
-    readers take one or the other: what they do not agree on proves nothing."""
-    if dictionary.contents_span is None:
-        return False
-    start, end = dictionary.contents_span
-    before = pdf.read(max(0, start - _AROUND), start)
-    after = pdf.read(end, min(pdf.length, end + _AROUND))
-    entries = before[before.rfind(b"obj") + 1 :] + b" " + after.partition(b"endobj")[0]
-    return len(set(_TYPES.findall(entries))) > 1
-
-
 def _document_timestamp(pdf: PdfDocument, dictionary: SignatureDictionary) -> Timestamp:
     signed, findings, end = signed_bytes(pdf, dictionary)
     token = None
@@ -150,6 +135,8 @@ def _signature(pdf: PdfDocument, dictionary: SignatureDictionary, store: tuple[b
         findings.append(Finding("signature-dictionary-broken", Severity.FATAL, dictionary.broken))
     if dictionary.type not in (None, "Sig", "DocTimeStamp"):
         findings.append(Finding("signature-dictionary-mistyped", Severity.WARNING))
+    if dictionary.ambiguous:
+        findings.append(Finding("signature-dictionary-ambiguous", Severity.WARNING, "a key twice"))
     if end and not pdf.ends_at(end):
         findings.append(Finding("modified-after-signing", Severity.WARNING, f"{pdf.length - end} bytes"))
     if dictionary.sub_filter == PKCS1_FILTER:

@@ -35,7 +35,7 @@ def changes_after(reader: PdfFileReader, signed_until: int, allowance: Allowance
         allowance.spend()
         if reader.xrefs.total_revisions > MAXIMUM_REVISIONS:
             return Changes.NOT_DETERMINED
-        signed = signed_reader(reader, signed_until)
+        signed = signed_reader(reader.stream, signed_until)
         if signed is None:  # the signature does not cover a whole revision
             return Changes.NOT_DETERMINED
         return _Comparison(signed, reader, signed_until, allowance).result()

@@ -7,7 +7,7 @@ import logging
 import re
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, BinaryIO
 
@@ -21,13 +21,14 @@ from zdda.signatures import (  # noqa: F401 - they replace functions at import
     pdf_xref_bound,
 )
 from zdda.signatures.cades_timestamps import TimestampCount
-from zdda.signatures.errors import DocumentRefused
+from zdda.signatures.errors import DocumentRefused, FormatError
 from zdda.signatures.model import Changes, Finding, Severity
 from zdda.signatures.pdf_changes import changes_after
+from zdda.signatures.pdf_keys import has_key_twice
 from zdda.signatures.pdf_objects import parse_pdf_date
 from zdda.signatures.pdf_pages import PageCounts
 from zdda.signatures.pdf_revision import Allowance
-from zdda.signatures.pdf_scan import byte_ranges, object_start
+from zdda.signatures.pdf_scan import MAXIMUM_PLACES, byte_ranges, object_start
 from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -47,7 +48,7 @@ class SignatureDictionary:
     """A PDF signature dictionary (ISO 32000-2 clause 12.8.1), read but not judged.
 
     ``contents_span``: offsets of ``<`` and after ``>`` in the file, None where the value did not stand in the
-    file itself. ``broken``: why it could not be read whole.
+    file itself. ``broken``: why it could not be read whole. ``ambiguous``: a key stands in it twice.
     """
 
     type: str | None
@@ -61,6 +62,7 @@ class SignatureDictionary:
     certificates: tuple[bytes, ...]
     broken: str | None = None
     reachable: bool = True
+    ambiguous: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,10 +165,10 @@ class PdfDocument:
 
     def page_counts(self, end: int) -> tuple[int, int | None] | None:
         """(pages of the revision that ends at ``end``, pages now or None); None where the former cannot be counted."""
-        if not end or self._reader is None or self.damage is not None:
+        if not end:
             return None
         if self._pages is None:
-            self._pages = PageCounts(self._reader)
+            self._pages = PageCounts(self.stream, self._reader)
         return self._pages.of(end)
 
     # --- signature fields
@@ -207,14 +209,11 @@ class PdfDocument:
             return
         stack: list[tuple[Any, int]] = []
         visited: set[Any] = set()
-        self._push(fields, 0, stack)
-        count = 0
+        count = self._push(fields, 0, stack)
         while stack:
             field, depth = stack.pop(0)
-            count += 1
             if count > MAXIMUM_FIELDS or depth > MAXIMUM_DEPTH:
-                self.findings.append(Finding("form-too-large", Severity.WARNING, "form fields"))
-                return
+                raise FormatError(f"the PDF's form has more than {MAXIMUM_FIELDS} fields, or is too deep")
             try:
                 if isinstance(field, generic.IndirectObject):
                     if field.reference in visited:
@@ -224,7 +223,7 @@ class PdfDocument:
                 if not isinstance(field, generic.DictionaryObject):
                     continue
                 if "/Kids" in field:
-                    self._push(field["/Kids"], depth + 1, stack)
+                    count += self._push(field["/Kids"], depth + 1, stack)
                 if "/V" in field and self._is_signature(field):
                     yield field
             except RecursionError:
@@ -235,9 +234,12 @@ class PdfDocument:
                 self.damage = type(error).__name__
 
     @staticmethod
-    def _push(fields: Any, depth: int, stack: list[tuple[Any, int]]) -> None:
-        if isinstance(fields, generic.ArrayObject):
-            stack.extend((fields.raw_get(i), depth) for i in range(min(len(fields), MAXIMUM_FIELDS)))
+    def _push(fields: Any, depth: int, stack: list[tuple[Any, int]]) -> int:
+        """How many there are; of more than may be looked at, no more are taken."""
+        if not isinstance(fields, generic.ArrayObject):
+            return 0
+        stack.extend((fields.raw_get(i), depth) for i in range(min(len(fields), MAXIMUM_FIELDS)))
+        return len(fields)
 
     @staticmethod
     def _is_signature(field: Any) -> bool:
@@ -253,7 +255,7 @@ class PdfDocument:
             value = field["/V"]
             if not isinstance(value, generic.DictionaryObject):
                 return _broken("the value of a signature field is no dictionary")
-            return self._parse(value)
+            return replace(self._parse(value), ambiguous=has_key_twice(self._reader, value))
         except RecursionError:
             return _broken("RecursionError")
         except OF_THE_SOURCE:
@@ -291,32 +293,22 @@ class PdfDocument:
         starts: set[int] = set()
         # Objects lie beside one another; those that do not end are read to the end of the file, each of them.
         left = self.length + _SCANNED_AGAIN
-        for hit in byte_ranges(self.stream):
+        places = byte_ranges(self.stream)
+        if len(places) > MAXIMUM_PLACES:
+            raise FormatError(f"a damaged PDF has more than {MAXIMUM_PLACES} signature dictionaries")
+        for hit in places:
             start = object_start(self.read, hit)
             if start is None or start in starts:
                 continue
             if left < 0:
-                self.findings.append(Finding("form-too-large", Severity.WARNING, "damaged dictionaries"))
-                return
+                raise FormatError("a damaged PDF has too many signature dictionaries that do not end")
             starts.add(start)
             try:
                 self.stream.seek(start)
                 value = generic.read_object(self.stream, generic.TrailerReference(None))
                 if isinstance(value, generic.DictionaryObject):
                     item = self._parse(value)
-                    yield SignatureDictionary(
-                        item.type,
-                        item.filter,
-                        item.sub_filter,
-                        item.byte_range,
-                        item.contents,
-                        item.contents_span,
-                        item.signing_time,
-                        item.has_reason,
-                        item.certificates,
-                        broken="found by a scan only",
-                        reachable=False,
-                    )
+                    yield replace(item, broken="found by a scan only", reachable=False)
             except OF_THE_SOURCE:
                 raise
             except Exception:  # noqa: BLE001, S110 - a hit that is no dictionary is no signature

@@ -6,7 +6,7 @@ Nothing that follows the signed bytes can say what they are: the reader ends whe
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, BinaryIO
 
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -24,15 +24,16 @@ UNSEEN_CATALOG = frozenset({"/DSS", "/Extensions", "/Metadata", "/Version"})
 _BESIDE_THE_PAGE = ("/B", "/AA", "/DPart", "/SeparationInfo")
 
 
-def signed_reader(reader: PdfFileReader, until: int) -> PdfFileReader | None:
-    """A reader of the revision that ends at ``until`` (bytes); None where no revision ends there (clause 7.5.5)."""
-    reader.stream.seek(max(0, until - 64))
-    if not reader.stream.read(min(64, until)).rstrip(b"\x00\t\n\x0c\r ").endswith(b"%%EOF"):
+def signed_reader(stream: BinaryIO, until: int) -> PdfFileReader | None:
+    """A reader of the revision that ends at ``until`` (bytes) of the document in ``stream``; None where none ends there
+    (clause 7.5.5), or a password is needed."""
+    stream.seek(max(0, until - 64))
+    if not stream.read(min(64, until)).rstrip(b"\x00\t\n\x0c\r ").endswith(b"%%EOF"):
         return None
-    if isinstance(reader.stream, io.BytesIO):
-        beginning: Any = io.BytesIO(reader.stream.getbuffer()[:until])
+    if isinstance(stream, io.BytesIO):
+        beginning: Any = io.BytesIO(stream.getbuffer()[:until])
     else:
-        beginning = SourceStream(reader.stream, until)
+        beginning = SourceStream(stream, until)
     found = PdfFileReader(beginning, strict=False)
     if found.encrypted and found.decrypt("").status.name == "FAILED":
         return None

@@ -9,23 +9,24 @@ from typing import BinaryIO
 MAXIMUM_PLACES = 200
 _BLOCK = 1 << 20
 _WINDOWS = (1 << 12, 1 << 16, 1 << 20)
-_BYTE_RANGE = re.compile(rb"/ByteRange\s*\[")
+_LETTERS = b"".join(b"(?:%c|#(?i:%02x))" % (letter, letter) for letter in b"ByteRange")
+_BYTE_RANGE = re.compile(b"/" + _LETTERS + rb"(?=[\s\[%])")  # however the name is written (ISO 32000-2 clause 7.3.5)
 # It begins nowhere but before a whole number, and looks a short way ahead: hexadecimal zeros come by the thousand.
 _OBJECT_START = re.compile(rb"(?<![0-9])[0-9]{1,10}\s{1,8}[0-9]{1,5}\s{1,8}obj\s{0,8}(?=<<)")
 
 
 def byte_ranges(stream: BinaryIO) -> list[int]:
-    """The offsets of the first /ByteRange entries in the file, at most 200."""
+    """The offsets of the first /ByteRange entries in the file, at most one more than ``MAXIMUM_PLACES``."""
     position, tail = 0, b""
     hits: set[int] = set()
     stream.seek(0)
-    while len(hits) < MAXIMUM_PLACES and (block := stream.read(_BLOCK)):
+    while len(hits) <= MAXIMUM_PLACES and (block := stream.read(_BLOCK)):
         data = tail + block
         base = position - len(tail)
         hits.update(base + match.start() for match in _BYTE_RANGE.finditer(data))
         position += len(block)
-        tail = data[-16:]
-    return sorted(hits)[:MAXIMUM_PLACES]
+        tail = data[-64:]
+    return sorted(hits)[: MAXIMUM_PLACES + 1]
 
 
 def object_start(read: Callable[[int, int], bytes], hit: int) -> int | None:

@@ -35,10 +35,10 @@ def check_format(signature: Signature, token: TokenPolicy) -> Block:
         checked=later[0].detail if later else "",
     )
     if signature.changes is not None:
-        pages = signature.pages
-        if pages is not None or signature.changes in (Changes.NOTHING, Changes.FORMS):
-            signed, now = pages or ("", "")
-            checks.check("pages-as-signed", signed == now, token.pages_as_signed, failure, checked=now, against=signed)
+        same = signature.changes in (Changes.NOTHING, Changes.FORMS)
+        signed, now = signature.pages or ("", "")
+        met = same or (signature.pages is not None and signed == now)
+        checks.check("pages-as-signed", met, token.pages_as_signed, failure, checked=now, against=signed)
         checks.check(
             "content-as-signed",
             signature.changes not in (Changes.CONTENT, Changes.NOT_DETERMINED),

@@ -15,7 +15,6 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from zdda.signatures import pdf_revision
 from zdda.signatures.model import Changes
 from zdda.signatures.pdf_changes import changes_after
-from zdda.signatures.pdf_pages import PageCounts
 
 
 def stream(data: bytes, entries: bytes = b"") -> bytes:
@@ -363,25 +362,3 @@ def test_rubbish_gets_an_answer(data: st.DataObject) -> None:
     except Exception:  # noqa: BLE001 - not what is tested here
         return
     assert changes_after(reader, len(base)) in tuple(Changes)
-
-
-@pytest.mark.parametrize(
-    ("objects", "pages"),
-    [
-        ({2: OBJECTS[2].replace(b"15 0 R", b"15 0 R 40 0 R"), 40: OBJECTS[15]}, (2, 3)),
-        ({2: OBJECTS[2].replace(b" 15 0 R", b"")}, (2, 1)),
-        ({2: OBJECTS[2].replace(b"15 0 R", b"15 0 R 15 0 R")}, (2, 3)),
-        ({2: OBJECTS[2].replace(b"15 0 R", b"15 0 R 2 0 R")}, (2, 2)),
-        ({4: REPLACED}, (2, 2)),
-        ({1: b"<< /Type /Catalog >>"}, (2, 0)),
-        ({2: b"<< /Type /Pages /Kids [%b] >>" % (b"3 0 R " * 60_000)}, (2, None)),
-    ],
-)
-def test_pages_are_counted_as_a_reader_leafs_through_them(objects: dict[int, bytes], pages: tuple[int, int]) -> None:
-    document = revised(signed(), objects)
-    assert PageCounts(PdfFileReader(io.BytesIO(document), strict=False)).of(len(signed())) == pages
-
-
-def test_pages_of_a_revision_that_ends_nowhere_are_not_counted() -> None:
-    document = revised(signed(), {4: REPLACED})
-    assert PageCounts(PdfFileReader(io.BytesIO(document), strict=False)).of(len(signed()) - 9) is None

@@ -65,7 +65,20 @@ def test_a_value_whose_object_was_written_again_later_is_not_covered() -> None:
     assert digest(late) not in signed.document_timestamps[0].covers
 
 
-@pytest.mark.parametrize("type", ["DocTimeStamp /Type /Sig", "Sig /Type/DocTimeStamp", "Sig"])
+@pytest.mark.parametrize(
+    "type",
+    [
+        "DocTimeStamp /Type /Sig",
+        "Sig /Type/DocTimeStamp",
+        "Sig",
+        "DocTimeStamp /T#79pe /Sig",
+        "DocTimeStamp /Type%x\n/Sig",
+        "DocTimeStamp /Type /S#69g",
+        "DocTimeStamp /Type /Sig /A (obj)",
+        f"DocTimeStamp /A ({'x' * 5000}) /Type /Sig",
+        "DocTimeStamp /A (1) /A (2)",
+    ],
+)
 def test_a_token_under_two_types_or_another_one_is_no_document_timestamp(type: str) -> None:
     """ISO 32000-2 clauses 7.3.7 and 12.8.5: readers take one entry of two or the other."""
     signed = read_pdf(io.BytesIO(with_document_timestamp(world().basic(), 20, b"", (10,), type)))
