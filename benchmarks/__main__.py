@@ -1,5 +1,5 @@
-"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl; all without
-a name. Prints one line each."""
+"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, s3, s3-large; all
+without a name. Prints one line each."""
 
 from __future__ import annotations
 
@@ -197,6 +197,25 @@ def _of_validation(name: str) -> Callable[[Path], bool]:
     return run
 
 
+def _of_storage(name: str) -> Callable[[Path], bool]:
+    """Imported late: it needs Ceph."""
+
+    def run(folder: Path) -> bool:
+        from benchmarks import storage
+        from tests.services.ceph import ceph
+        from tests.services.shared_service import ServiceAbsent
+
+        try:
+            ceph()
+        except ServiceAbsent as absent:
+            print(f"{name}: not measured: {absent}")
+            return True
+        benchmark: Callable[[Path], bool] = getattr(storage, name)
+        return benchmark(folder)
+
+    return run
+
+
 BENCHMARKS = {
     "unsigned": unsigned,
     "signed": signed,
@@ -205,6 +224,8 @@ BENCHMARKS = {
     "validation": _of_validation("validation"),
     "shared": _of_validation("shared"),
     "crl": _of_validation("crl"),
+    "s3": _of_storage("s3"),
+    "s3-large": _of_storage("s3_large"),
 }
 
 
