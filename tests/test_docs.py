@@ -32,6 +32,10 @@ def settings_rows(model: type[BaseModel], prefix: str = "") -> list[str]:
         members = [
             each for each in getattr(kind, "__args__", ()) if isinstance(each, type) and issubclass(each, BaseModel)
         ]
+        if members and type(None) in kind.__args__:
+            rows.append(f"| `{prefix}{name}` | none | {field.description}: a table with |")
+            rows += settings_rows(members[0], f"{prefix}{name}.")
+            continue
         if members:
             rows.append(f"| `{prefix}{name}` | none | {field.description}: a list of tables, each with |")
             rows += settings_rows(members[0], f"{prefix}{name}[].")

@@ -26,8 +26,7 @@ from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
 from zdda.crypto.generations import GenerationKeys
-from zdda.crypto.key_wrapping import LocalKeyWrapper
-from zdda.crypto.signing import Signer, SoftwareSigner
+from zdda.crypto.signing import Signer
 from zdda.database.engine import answers, open_engine
 from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
@@ -47,6 +46,7 @@ from zdda.jobs.report_writing import MODULES as WRITING
 from zdda.jobs.report_writing import WorkerReportWriter
 from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
+from zdda.key_keepers import key_wrapper, make_key_encryption_key, seal_signer
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
 from zdda.model.errors import Unavailable
@@ -127,7 +127,7 @@ def open_vault(
 ) -> Vault:
     """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_store`` raises."""
     tenant = tenant_id(settings.archive.tenant)
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, entropy)
+    wrapper = key_wrapper(settings.keys, folder, entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
     blobs = open_store(settings, folder, tenant, crash)
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
@@ -140,12 +140,9 @@ def initialise(settings: Settings, folder: Path) -> None:
     """Makes what a new archive needs below ``folder``: key-encryption key, the tenant's first generation, stores,
     spool, catalog. What is there already stays as it is."""
     tenant = tenant_id(settings.archive.tenant)
-    for file in (settings.keys.key_encryption_key, settings.keys.generations):
-        make_folder((folder / file).parent)
-    key_file = folder / settings.keys.key_encryption_key
-    if not key_file.exists():
-        LocalKeyWrapper.create(key_file, system_entropy)
-    wrapper = LocalKeyWrapper.load(key_file, system_entropy)
+    make_folder((folder / settings.keys.generations).parent)
+    make_key_encryption_key(settings.keys, folder, system_entropy)
+    wrapper = key_wrapper(settings.keys, folder, system_entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
     if tenant not in generations.tenants():
         generations.create(tenant)
@@ -201,9 +198,7 @@ def build(
     trust = settings.trust
     files = FetchedFiles(folder / trust.cache, trust.cache_bytes) if trust.cache_bytes else None
     revocation = RevocationClient(http, trust.revocation_hosts, trust.revocation_private_hosts, clock, files=files)
-    signer = SoftwareSigner.load(
-        (folder / settings.keys.seal_key).read_bytes(), (folder / settings.keys.seal_certificates).read_bytes()
-    )
+    signer = seal_signer(settings.keys, folder)
     workers = settings.workers
     limits = WorkerLimits(workers.cpu_seconds, workers.wall_seconds, workers.memory)
     pool = WorkerPool(workers.processes, limits, (*MODULES, *WRITING))

@@ -14,7 +14,6 @@ from typing import Any
 from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
 from zdda.blob_stores import open_store_to_doubt
 from zdda.crypto.generations import GenerationKeys
-from zdda.crypto.key_wrapping import LocalKeyWrapper
 from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
@@ -23,6 +22,7 @@ from zdda.ingest.amending import add_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.workshop import Workshop
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
+from zdda.key_keepers import key_wrapper
 from zdda.model.clock import Clock, SystemClock, system_entropy
 from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from zdda.model.identifiers import tenant_id
@@ -43,7 +43,7 @@ def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()
     them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
     the keys, and what ``open_store_to_doubt`` raises."""
     tenant = tenant_id(settings.archive.tenant)
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    wrapper = key_wrapper(settings.keys, folder, system_entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
     generations.current(tenant)
     with ExitStack() as opened:
@@ -64,7 +64,7 @@ def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
 @contextmanager
 def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
     """The tenant's catalog, and the keys that its digests are made under."""
-    wrapper = LocalKeyWrapper.load(folder / settings.keys.key_encryption_key, system_entropy)
+    wrapper = key_wrapper(settings.keys, folder, system_entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
     with open_catalog(settings, folder) as database:
         yield database, generations

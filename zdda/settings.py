@@ -9,7 +9,7 @@ import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -109,6 +109,31 @@ class StoreSettings(Section):
         return self
 
 
+class TokenSettings(Section):
+    """A key in a token (HSM) behind PKCS#11."""
+
+    module: Path = Field(description="the PKCS#11 library that the token's maker gives, an absolute path")
+    token: str = Field(min_length=1, max_length=32, description="the token's label")
+    key: str = Field(min_length=1, max_length=255, description="the key's label")
+    pin: SecretStr | None = Field(None, description="the user's PIN; better from the environment, or in a file")
+    pin_file: Path | None = Field(None, description="a file (0600) with the PIN, read at each login")
+    timeout_seconds: float = Field(10.0, gt=0, le=600, description="for a call's turn, and for the token's answer")
+
+    @model_validator(mode="after")
+    def _one_pin(self) -> Self:
+        if (self.pin is None) == (self.pin_file is None):
+            raise ValueError("a token has a pin or a pin_file")
+        if not self.module.is_absolute():
+            raise ValueError("a token's module is an absolute path")
+        return self
+
+
+class SealTokenSettings(TokenSettings):
+    """The seal's key in a token."""
+
+    pss: bool = Field(False, description="an RSA key signs with RSASSA-PSS rather than PKCS #1 v1.5")
+
+
 class KeySettings(Section):
     """Keys. Keep the key-encryption key out of ordinary backups."""
 
@@ -119,6 +144,10 @@ class KeySettings(Section):
     )
     seal_key: Path = Field(Path("keys/seal.key"), description="private key of the archive's seal, PEM")
     seal_certificates: Path = Field(Path("keys/seal.pem"), description="its certificate, then the issuers', PEM")
+    key_encryption_token: TokenSettings | None = Field(
+        None, description="the key-encryption key is in this token, not in a file"
+    )
+    seal_token: SealTokenSettings | None = Field(None, description="the seal's key is in this token, not in a file")
 
 
 class ListenSettings(Section):

@@ -15,8 +15,9 @@ from zdda.model.clock import Entropy
 from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 
 KEY_LENGTH = 32
-_VERSION = b"\x01"
-_NONCE_LENGTH = 12
+VERSION = b"\x01"
+NONCE_LENGTH = 12
+TAG_LENGTH = 16
 
 
 class KeyWrapper(Protocol):
@@ -46,15 +47,15 @@ class LocalKeyWrapper:
         self._entropy = entropy
 
     def wrap(self, key: bytes, context: bytes) -> bytes:
-        nonce = self._entropy(_NONCE_LENGTH)
-        return _VERSION + nonce + self._cipher.encrypt(nonce, key, context)
+        nonce = self._entropy(NONCE_LENGTH)
+        return VERSION + nonce + self._cipher.encrypt(nonce, key, context)
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        if wrapped[:1] != _VERSION:
+        if wrapped[:1] != VERSION:
             raise IntegrityError("a wrapped key has no known version")
-        nonce = wrapped[1 : 1 + _NONCE_LENGTH]
+        nonce = wrapped[1 : 1 + NONCE_LENGTH]
         try:
-            return self._cipher.decrypt(nonce, wrapped[1 + _NONCE_LENGTH :], context)
+            return self._cipher.decrypt(nonce, wrapped[1 + NONCE_LENGTH :], context)
         except (InvalidTag, ValueError) as error:
             raise IntegrityError("a wrapped key is not authentic, or belongs to another place") from error
 

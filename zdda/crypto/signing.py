@@ -55,18 +55,11 @@ class SoftwareSigner:
     ) -> None:
         """Raises ``InvalidInput`` where key, certificate and issuers do not belong together."""
         self._key = key
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            if key.curve.name not in _CURVE_DIGEST:
-                raise InvalidInput("a signing key on this curve is not supported")
-            self._hash = _CURVE_DIGEST[key.curve.name]
-            self.signature_algorithm = "ecdsa"
-        else:
-            if key.key_size < MINIMUM_RSA_BITS:
-                raise InvalidInput("an RSA signing key has at least 2048 bits")
-            self._hash = hashes.SHA256()
-            self.signature_algorithm = "rsassa_pkcs1v15"
+        self._hash = digest_for(key.public_key())
+        self.signature_algorithm = "ecdsa" if isinstance(key, ec.EllipticCurvePrivateKey) else "rsassa_pkcs1v15"
         self.digest_algorithm = self._hash.name
-        _check_chain(key, certificate, issuers)
+        _check_key(key, certificate)
+        check_issuers(certificate, issuers)
         self.certificate = certificate.public_bytes(Encoding.DER)
         self.chain = tuple(issuer.public_bytes(Encoding.DER) for issuer in issuers)
 
@@ -86,20 +79,34 @@ class SoftwareSigner:
             key = load_pem_private_key(key_pem, password)
         except (ValueError, TypeError) as error:
             raise InvalidInput("the signing key cannot be read") from error
-        try:
-            certificates = x509.load_pem_x509_certificates(certificate_pem_chain)
-        except ValueError as error:
-            raise InvalidInput("the certificates of the signing key cannot be read") from error
+        certificate, issuers = read_certificates(certificate_pem_chain)
         if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise InvalidInput("a signing key is EC or RSA")
-        return cls(key, certificates[0], tuple(certificates[1:]))
+        return cls(key, certificate, issuers)
 
 
-def _check_chain(
-    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey,
-    certificate: x509.Certificate,
-    issuers: tuple[x509.Certificate, ...],
-) -> None:
+def digest_for(key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey) -> hashes.HashAlgorithm:
+    """The digest that a key signs with: of its curve's size, or SHA-256 for RSA. Raises ``InvalidInput`` for a key that
+    makes no seal."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        if key.curve.name not in _CURVE_DIGEST:
+            raise InvalidInput("a signing key on this curve is not supported")
+        return _CURVE_DIGEST[key.curve.name]
+    if key.key_size < MINIMUM_RSA_BITS:
+        raise InvalidInput("an RSA signing key has at least 2048 bits")
+    return hashes.SHA256()
+
+
+def read_certificates(pem_chain: bytes) -> tuple[x509.Certificate, tuple[x509.Certificate, ...]]:
+    """The signer's certificate and its issuers' from a PEM bundle; raises ``InvalidInput`` where it cannot be read."""
+    try:
+        certificate, *issuers = x509.load_pem_x509_certificates(pem_chain)
+    except ValueError as error:
+        raise InvalidInput("the certificates of the signing key cannot be read") from error
+    return certificate, tuple(issuers)
+
+
+def _check_key(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey, certificate: x509.Certificate) -> None:
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     try:
         certified = certificate.public_key().public_bytes(*form)
@@ -107,6 +114,10 @@ def _check_chain(
         raise InvalidInput("the certificate's public key cannot be read") from error
     if certified != key.public_key().public_bytes(*form):
         raise InvalidInput("the certificate belongs to another key")
+
+
+def check_issuers(certificate: x509.Certificate, issuers: tuple[x509.Certificate, ...]) -> None:
+    """Raises ``InvalidInput`` where each certificate is not issued by the one after it."""
     for subject, issuer in zip((certificate, *issuers), issuers, strict=False):
         try:
             subject.verify_directly_issued_by(issuer)

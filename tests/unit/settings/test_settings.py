@@ -95,6 +95,29 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     assert "hidden" not in str(caught.value)
 
 
+TOKEN = '[keys.seal_token]\nmodule = "/usr/lib/p11.so"\ntoken = "archive"\nkey = "seal"\n'
+
+
+def test_a_key_in_a_token_whose_pin_is_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().keys.seal_token is None
+    monkeypatch.setenv("ZDDA_KEYS__SEAL_TOKEN__PIN", "hidden-5")
+    settings = loaded(tmp_path, TOKEN)
+    held = settings.keys.seal_token
+    assert held is not None
+    assert held.pin is not None
+    assert (held.pin.get_secret_value(), held.token, held.pss) == ("hidden-5", "archive", False)
+    assert "hidden" not in str(as_text(settings)) + repr(settings)
+
+
+@pytest.mark.parametrize("pin", ["", 'pin = "hidden-6"\npin_file = "pin"\n'], ids=["none", "two"])
+def test_a_token_has_one_pin(tmp_path: Path, pin: str) -> None:
+    with pytest.raises(SettingsInvalid, match=r"keys.seal_token: .*pin_file") as caught:
+        loaded(tmp_path, TOKEN + pin)
+    assert "hidden" not in str(caught.value)
+    with pytest.raises(SettingsInvalid, match="absolute"):
+        loaded(tmp_path, TOKEN.replace("/usr", "usr") + 'pin_file = "pin"\n')
+
+
 def test_every_key_says_what_it_is() -> None:
     for section in Settings.model_fields.values():
         fields = getattr(section.annotation, "model_fields", {})

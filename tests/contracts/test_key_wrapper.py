@@ -1,0 +1,96 @@
+"""What every keeper of the key-encryption key does alike: a local file, a token behind PKCS#11 (SoftHSM)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests.simulator.softhsm import SoftToken, soft_token
+from zdda.crypto.generations import GenerationKeys
+from zdda.crypto.key_wrapping import KeyWrapper, LocalKeyWrapper
+from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
+from zdda.model.clock import SystemClock, system_entropy
+from zdda.model.errors import IntegrityError
+from zdda.model.identifiers import TenantId
+
+__all__ = ["soft_token"]
+KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
+TENANT = TenantId("hospital")
+Keeper = Callable[[bytes], KeyWrapper]
+
+
+@pytest.fixture(params=["file", "token"])
+def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
+    """Gives a wrapper by a key of these bytes, wherever it is kept."""
+
+    def in_file(key: bytes) -> KeyWrapper:
+        file = tmp_path / key.hex()
+        file.touch(mode=0o600)
+        file.write_bytes(key)
+        return LocalKeyWrapper.load(file, system_entropy)
+
+    if request.param == "file":
+        return in_file
+    token: SoftToken = request.getfixturevalue("soft_token")
+
+    def in_token(key: bytes) -> KeyWrapper:
+        token.put_secret_key(key.hex()[:8], key)
+        return Pkcs11KeyWrapper(token.opened(), key.hex()[:8], system_entropy)
+
+    return in_token
+
+
+def test_what_is_wrapped_is_unwrapped_in_its_place_alone(keeper: Keeper) -> None:
+    wrapper, other = keeper(KEY), keeper(OTHER)
+    wrapped = wrapper.wrap(b"k" * 32, b"here")
+    assert wrapper.unwrap(wrapped, b"here") == b"k" * 32
+    assert wrapper.wrap(b"k" * 32, b"here") != wrapped, "a nonce is never used twice"
+    for wrong, context in ((wrapped, b"there"), (wrapped, b""), (b"", b"here"), (wrapped[:13], b"here")):
+        with pytest.raises(IntegrityError):
+            wrapper.unwrap(wrong, context)
+    with pytest.raises(IntegrityError):
+        other.unwrap(wrapped, b"here")
+    assert wrapper.unwrap(wrapped, b"here") == b"k" * 32, "wrong bytes do not harm the keeper"
+
+
+def test_every_flipped_cut_or_added_byte_is_found(keeper: Keeper) -> None:
+    wrapper = keeper(KEY)
+    wrapped = wrapper.wrap(b"k" * 32, b"here")
+    flipped = [bytes([*wrapped[:at], wrapped[at] ^ 1, *wrapped[at + 1 :]]) for at in range(len(wrapped))]
+    for wrong in [*flipped, *(wrapped[:length] for length in range(len(wrapped))), wrapped + b"\x00"]:
+        with pytest.raises(IntegrityError):
+            wrapper.unwrap(wrong, b"here")
+
+
+def test_all_keepers_wrap_in_one_form(keeper: Keeper) -> None:
+    """So a local key that is moved into a token unwraps what it wrapped, and back."""
+    local, kept = LocalKeyWrapper(KEY, system_entropy), keeper(KEY)
+    assert kept.unwrap(local.wrap(b"k" * 32, b"here"), b"here") == b"k" * 32
+    assert local.unwrap(kept.wrap(b"k" * 32, b"here"), b"here") == b"k" * 32
+
+
+def test_generation_keys_are_opened_again(keeper: Keeper, tmp_path: Path) -> None:
+    wrapper, file = keeper(KEY), tmp_path / "generations.json"
+    made = GenerationKeys(file, wrapper, system_entropy, SystemClock())
+    made.create(TENANT)
+    made.create(TENANT)
+    wrapped = made.wrap_data_key(TENANT, 2, b"d" * 32, b"an object")
+    again = GenerationKeys(file, wrapper, system_entropy, SystemClock())
+    assert again.generations(TENANT) == (1, 2)
+    assert again.unwrap_data_key(TENANT, 2, wrapped, b"an object") == b"d" * 32
+    with pytest.raises(IntegrityError):
+        GenerationKeys(file, keeper(OTHER), system_entropy, SystemClock())
+
+
+def test_several_threads_at_once(keeper: Keeper) -> None:
+    wrapper = keeper(KEY)
+
+    def there_and_back(number: int) -> bool:
+        key, context = bytes([number]) * 32, f"place {number}".encode()
+        return wrapper.unwrap(wrapper.wrap(key, context), context) == key
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(there_and_back, range(64)))
