@@ -11,6 +11,7 @@ from tests.simulator.examiners import LateExaminer, examiner_here
 from tests.simulator.pki import pki
 from tests.unit.signatures.test_cades import CONTENT, message
 from tests.unit.validation.laboratory import NOW, world
+from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
 from zdda.trust.revocation_client import Answers
@@ -26,9 +27,11 @@ def anchors() -> TrustAnchors:
     return TrustAnchors((world().root.der, *pki().anchors.certificates))
 
 
-def archive_in(folder: Path, trusted: TrustAnchors | None = None, at: datetime = NOW) -> SimulatedArchive:
+def archive_in(
+    folder: Path, trusted: TrustAnchors | None = None, at: datetime = NOW, crash: CrashPoint = no_crash
+) -> SimulatedArchive:
     examiner = LateExaminer()
-    archive = make_archive(folder, examiner=examiner)
+    archive = make_archive(folder, examiner=examiner, crash=crash)
     examiner.inner = examiner_here(archive.archive.vault.spool, trusted or anchors(), fetched, at)
     return archive
 
@@ -42,9 +45,9 @@ def documents() -> tuple[bytes, ...]:
     return signed(), world().basic(), b"a line\n" * 500_000, message(content=None), CONTENT
 
 
-def packed(folder: Path, contents: Sequence[bytes] | None = None) -> Path:
+def packed(folder: Path, contents: Sequence[bytes] | None = None, crash: CrashPoint = no_crash) -> Path:
     """A sealed container in ``folder`` with these documents."""
-    archive = archive_in(folder / "archive")
+    archive = archive_in(folder / "archive", crash=crash)
     try:
         deposit = archive.deposit(contents or documents())
         archive.settle()

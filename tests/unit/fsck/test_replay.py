@@ -150,6 +150,19 @@ def test_rules_that_have_changed_since_are_taken_from_the_package(
         assert found.sealed == found.made
 
 
+def test_an_upgrade_between_validation_and_sealing_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def upgraded(point: str) -> None:
+        if point == "validated.committed":
+            monkeypatch.setattr(pinned_rules, "_SHIPPED", (strict_policy(), AlgorithmCatalogue(digests={}, keys={})))
+
+    with packed(tmp_path, documents()[:1], upgraded).open("rb") as source:
+        found = replay(open_aip(source), 1, anchors())
+    assert found.same_version
+    assert found.sealed == found.made
+
+
 def test_the_package_keeps_the_rules_under_their_digests(package: Aip) -> None:
     assert ValidationPolicy().canonical in package.validation_data("rules")
     assert package.rules(AlgorithmCatalogue().digest) == AlgorithmCatalogue().canonical
