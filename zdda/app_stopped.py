@@ -18,7 +18,7 @@ from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
 from zdda.fsck.stores import Stores
-from zdda.ingest.amending import add_validation
+from zdda.ingest.amending import add_validation, has_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.workshop import Workshop
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
@@ -145,8 +145,11 @@ def _opened(settings: Settings, folder: Path, to_write: bool) -> Iterator[tuple[
 
 
 def _kept(workshop: Workshop, revalidated: Revalidated, keep: Keep) -> Iterator[dict[str, Any]]:
+    if revalidated.renewed is None:
+        return
     flipped = any("error" not in each for each in revalidated.found)
-    if revalidated.renewed is None or (keep is Keep.FLIPS and not flipped):
+    # What was kept of an earlier run is not left standing as the last word on a package.
+    if keep is Keep.FLIPS and not flipped and not has_validation(workshop, revalidated.package):
         return
     package = str(revalidated.package)
     try:

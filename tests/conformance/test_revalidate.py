@@ -94,6 +94,10 @@ def test_new_reports_are_kept_once(folder: Path) -> None:
     assert (flip["after"][0], other["package"]) == ("INDETERMINATE", kept["package"])
     assert other["amendment"] != kept["amendment"]
     assert revalidate(folder, *strange) == (1, [flip])
+    # The sealed verdict again: no flip, and yet the last word is not left to the strangers.
+    status, (again,) = revalidate(folder, *options, "--only-flips")
+    assert (status, sorted(again)) == (0, ["amendment", "package"])
+    assert revalidate(folder, *options, "--only-flips") == (0, [])
     assert findings(folder) == before
     status, differences = run(folder, "reconcile")
     assert differences == []

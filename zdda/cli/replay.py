@@ -132,8 +132,12 @@ def _print(answer: dict[str, Any]) -> None:
             continue
         version = "the same version" if each["sameVersion"] else "another version of the rules"
         outcome = "the same result" if each["same"] else "ANOTHER RESULT"
-        style = "green" if each["same"] else "bold red"
+        style = "bold red" if not each["same"] else "yellow" if each["ownRules"] else "green"
         console.print(f"{name}: {outcome} by {version}", style=style, markup=False)
+        if each["ownRules"]:
+            policy = each["policy"]
+            console.print("  by the package's own rules, which are not those of this release:", markup=False)
+            console.print(f"  policy {shown(policy['name'])}, SHA-256 {policy['sha256']}", markup=False)
         for difference in each["differences"][:_MOST_SHOWN]:
             before, after = (shown(json.dumps(difference[part], ensure_ascii=False)) for part in ("before", "after"))
             console.print(f"  {difference['kind']} {shown(difference['where'])}: {before} -> {after}", markup=False)

@@ -23,7 +23,7 @@ from zdda.packaging.renewed_validation import RenewedValidation
 from zdda.signatures.late_stream import LateStream
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
-from zdda.validation.pinned_rules import rules_of
+from zdda.validation.pinned_rules import of_this_release, rules_of
 from zdda.validation.policy import ValidationPolicy
 from zdda.validation.report import ValidationReport
 from zdda.validation.report_difference import PINS, Difference, differences
@@ -38,11 +38,14 @@ class CannotReplay(InvalidInput):
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """``same_version``: the sealed report pins the rules (engine, policy, algorithms) of this release.
-    ``sealed`` and ``made`` are SHA-256 of the two reports' bytes."""
+    """``same_version``: the report was made again by the engine, policy and algorithms that the sealed one pins.
+    ``own_rules``: policy or algorithms are the package's, not this release's; what they say, nobody here has decided.
+    ``policy``: the name and SHA-256 of the policy. ``sealed`` and ``made`` are SHA-256 of the two reports' bytes."""
 
     number: int
     same_version: bool
+    own_rules: bool
+    policy: tuple[str, str]
     sealed: str
     made: str
     differences: tuple[Difference, ...]
@@ -61,6 +64,8 @@ class Replay:
             "document": self.number,
             "same": self.same(),
             "sameVersion": self.same_version,
+            "ownRules": self.own_rules,
+            "policy": {"name": self.policy[0], "sha256": self.policy[1]},
             "sealedReport": self.sealed,
             "madeReport": self.made,
             "differences": [each.as_json() for each in self.differences],
@@ -100,6 +105,8 @@ class PackageReplay:
         return Replay(
             number=number,
             same_version=all(sealed[pin] == made[pin] for pin in PINS),
+            own_rules=not of_this_release(policy, catalogue),
+            policy=(policy.name, policy.digest),
             sealed=hashlib.sha256(canonical_json(sealed)).hexdigest(),
             made=hashlib.sha256(canonical_json(made)).hexdigest(),
             differences=differences(sealed, made),

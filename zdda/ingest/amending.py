@@ -47,8 +47,8 @@ class NotAmendable(Conflict):
 
 
 def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -> UUID | None:
-    """Adds new reports to a package, audited; the amendment's identifier, or None where the package has an amendment
-    that says exactly this. Nobody else may be amending the package meanwhile.
+    """Adds new reports to a package, audited; the amendment's identifier, or None where the latest reports that were
+    added say exactly this. Nobody else may be amending the package meanwhile.
 
     Raises ``NotFound`` for a package that is not in the catalog, ``NotAmendable``, and what signer and store raise;
     an amendment that was listed by then is stored at the next start.
@@ -60,7 +60,7 @@ def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -
     if end is None:
         raise NotAmendable("the package has no amendment yet that records its evidence")
     said = canonical_json(encode_body(body))
-    if any(_said(workshop, amendment) == said for amendment in earlier):
+    if earlier and _said(workshop, earlier[-1]) == said:
         return None
     now = workshop.clock.now()
     amendment = new_identifier(workshop.clock, workshop.entropy)
@@ -95,6 +95,12 @@ def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -
     workshop.crash("amended.listed")
     _store(workshop, amendment, spool_file, object_record)
     return amendment
+
+
+def has_validation(workshop: Workshop, package: UUID) -> bool:
+    """Whether reports were added to the package before."""
+    with workshop.database.read() as tx:
+        return bool(amendments_of(tx, package, VALIDATION))
 
 
 def finish_amendments(workshop: Workshop) -> None:

@@ -187,11 +187,12 @@ class LeasedWork(WorkSource, Generic[Done]):
                 failed.append((lease, outcome))
             elif outcome.state in self._states:
                 going_on.append(outcome)
-        for lease, error in failed:
-            self._defer(lease, error)
         self._hold(going_on)
         kept = {lease.key for lease in going_on}
         self._let_go(lease.key for lease, _ in results if lease.key not in kept)
+        for lease, error in failed:
+            with suppress(Exception):  # a full disk under the log, say: held no more, the lease ends by itself
+                self._defer(lease, error)
         return going_on
 
     def _committed(self, done: Sequence[tuple[Lease, Done]]) -> Sequence[Outcome]:

@@ -23,6 +23,10 @@ def pinned(reports: Iterable[Mapping[str, Any]]) -> list[bytes]:
     return [rules.canonical for rules in _SHIPPED if rules.digest in digests]
 
 
+def of_this_release(policy: ValidationPolicy, catalogue: AlgorithmCatalogue) -> bool:
+    return (policy.digest, catalogue.digest) == tuple(rules.digest for rules in _SHIPPED)
+
+
 def rules_of(
     report: Mapping[str, Any], kept: Callable[[str], bytes | None]
 ) -> tuple[ValidationPolicy, AlgorithmCatalogue]:

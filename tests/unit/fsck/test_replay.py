@@ -75,6 +75,7 @@ def test_every_document_gets_the_same_bytes(package: Aip) -> None:
         found = replay(package, number, anchors())
         assert found.same_version
         assert found.differences == ()
+        assert not found.own_rules
         assert found.sealed == found.made
         assert found.same()
     with pytest.raises(TypeError):
@@ -146,6 +147,8 @@ def test_rules_that_have_changed_since_are_taken_from_the_package(
     monkeypatch.setattr(pinned_rules, "_SHIPPED", (strict_policy(), AlgorithmCatalogue(digests={}, keys={})))
     for number in range(1, 6):
         found = replay(package, number, anchors())
+        assert found.own_rules
+        assert found.policy == ("zdda-default-1", ValidationPolicy().digest)
         assert found.same_version
         assert found.sealed == found.made
 

@@ -124,9 +124,16 @@ def test_a_consumer_lists_and_reads_them(archive: SimulatedArchive, package: UUI
 
 def test_the_same_again_adds_nothing(archive: SimulatedArchive, package: UUID) -> None:
     add(archive, package, "first")
-    add(archive, package, "second")
     assert add(archive, package, "first") is None
+    add(archive, package, "second")
+    assert add(archive, package, "second") is None
     assert len(chain(archive)) == 3
+
+
+def test_what_was_said_before_something_else_is_said_again(archive: SimulatedArchive, package: UUID) -> None:
+    """The latest is the last word: one by a wrong policy does not stay it."""
+    assert None not in [add(archive, package, name) for name in ("first", "second", "first")]
+    assert len(chain(archive)) == 4
 
 
 def test_it_is_audited_once(archive: SimulatedArchive, package: UUID) -> None:

@@ -170,3 +170,28 @@ def test_a_stream_is_gathered_and_what_comes_alone_is_not() -> None:
         gathering.wait()
         taken.append(time.monotonic() - before >= 0.05)
     assert taken == [False, False, True, False, True]
+
+
+def test_a_row_that_cannot_even_be_deferred_is_held_no_more(
+    database: TenantDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log's disk is full: the others go on, and its lease ends by itself."""
+    deposits, steps = given(database, 3), Steps(database)
+    steps.work = failing_for(deposits[1])
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    monkeypatch.setattr("zdda.jobs.leased_work._log.warning", full)
+    for threads in (0, 2):
+        source = work(steps, threads=threads)
+        runner = Runner([Crew(source, 1, 60)], 60)
+        runner.start()
+        try:
+            others = [deposits[0], deposits[2]]
+            assert eventually(lambda others=others: states(database, others) == [("sealed", None)] * 2)
+            assert eventually(lambda source=source: source._held == {})
+        finally:
+            runner.stop()
+        assert states(database, [deposits[1]]) == [("received", None)]
+        deposits = [*given(database, 1), deposits[1], *given(database, 1)]
