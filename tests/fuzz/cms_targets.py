@@ -26,6 +26,7 @@ from tests.unit.signatures.cms_maker import (
 )
 from tests.unit.signatures.test_archive_coverage import archived_v2
 from tests.unit.signatures.test_cades_timestamps import counter
+from tests.unit.signatures.test_cms_plain import BY_ASN1CRYPTO, told
 from tests.unit.validation.laboratory import SIGNED, Member, key, token, world
 from zdda.signatures import cades, cms
 from zdda.signatures.errors import FormatError
@@ -65,6 +66,7 @@ def cms_seeds() -> tuple[bytes, ...]:
 
 def fuzz_cms(data: bytes) -> None:
     """Attached and detached SignedData."""
+    must_be_read_alike(data)
     message = _read(data)
     if passes(judged(data, [CONTENT])) and message is not None and message.content not in (CONTENT, None):
         raise Violation("a message passes that holds other content than was signed")
@@ -75,6 +77,12 @@ def fuzz_cms(data: bytes) -> None:
     again = signed_again(data, message, world().signer)
     if again is not None and passes(judged(again, [CONTENT])):
         _must_name_its_content(again)
+
+
+def must_be_read_alike(data: bytes) -> None:
+    """Our own reader of plain messages takes what asn1crypto takes, as asn1crypto takes it."""
+    if told(data, cms.parse_signed_data) != told(data, BY_ASN1CRYPTO):
+        raise Violation("a message is not read as asn1crypto reads it")
 
 
 def _read(data: bytes) -> cms.SignedData | None:
@@ -149,6 +157,7 @@ def _info_of(token_der: bytes) -> bytes:
 
 def fuzz_token(data: bytes) -> None:
     """Tokens, by themselves and as documents."""
+    must_be_read_alike(data)
     if passes(judged(data, [CONTENT])):
         raise Violation("a timestamp passes for a signature")
     try:

@@ -70,6 +70,12 @@ def test_a_signature_that_names_other_content_is_noticed() -> None:
         cms_targets._must_name_its_content(cms_seeds()[0].replace(CONTENT, CONTENT[::-1]))
 
 
+def test_a_message_that_is_read_otherwise_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cms_targets, "BY_ASN1CRYPTO", lambda _: cms.parse_signed_data(cms_seeds()[1]))
+    with pytest.raises(Violation, match="as asn1crypto reads"):
+        fuzz_cms(cms_seeds()[0])
+
+
 def test_offsets_are_put_right() -> None:
     signed = pdf_targets._signed()
     assert with_offsets(signed) == signed
