@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from zdda.crypto.key_wrapping import KeyWrapper, LocalKeyWrapper
+from zdda.crypto.generations import GenerationKeys
+from zdda.crypto.key_wrapping import KEY_LENGTH, KeyWrapper, LocalKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.crypto.pkcs11_signing import Pkcs11Signer
 from zdda.crypto.pkcs11_token import Pkcs11Token, pin_from_file
 from zdda.crypto.signing import Signer, SoftwareSigner
-from zdda.model.clock import Entropy
+from zdda.model.clock import Clock, Entropy
+from zdda.model.errors import IntegrityError, InvalidInput
 from zdda.settings import KeySettings, TokenSettings
 from zdda.storage.durable_files import make_folder
+
+_PROBE = b"zdda/1|is it the same key?"
 
 
 def key_wrapper(keys: KeySettings, folder: Path, entropy: Entropy) -> KeyWrapper:
@@ -25,14 +30,44 @@ def key_wrapper(keys: KeySettings, folder: Path, entropy: Entropy) -> KeyWrapper
 def make_key_encryption_key(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
     """Makes the key-encryption key where there is none. In a token, and with generations here already, it makes none:
     they are wrapped by another, which is away. Raises ``OSError``; for a token ``Unavailable``."""
+    if keys.key_encryption_token is None or not (folder / keys.generations).exists():
+        _make(keys, folder, entropy)
+
+
+def rotate_key_encryption_key(
+    before: KeySettings, now: KeySettings, folder: Path, entropy: Entropy, clock: Clock
+) -> int:
+    """Wraps the generation keys by the key-encryption key of ``now``, made where there is none, instead of that of
+    ``before``; how many were wrapped, none where this was done already.
+
+    Raises ``InvalidInput`` where both are the same key, ``IntegrityError`` where neither unwraps, what ``key_wrapper``
+    raises, ``Unavailable``."""
+    file = folder / now.generations
+    if (folder / before.generations).resolve() != file.resolve():
+        raise InvalidInput("both settings must name the same keys.generations")
+    old = key_wrapper(before, folder, entropy)
+    try:
+        generations = GenerationKeys(file, old, entropy, clock)
+    except IntegrityError:
+        GenerationKeys(file, key_wrapper(now, folder, entropy), entropy, clock)
+        return 0
+    _make(now, folder, entropy)
+    new = key_wrapper(now, folder, entropy)
+    with suppress(IntegrityError):
+        new.unwrap(old.wrap(bytes(KEY_LENGTH), _PROBE), _PROBE)
+        raise InvalidInput("both settings name the same key-encryption key")
+    return generations.rewrap(new)
+
+
+def _make(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
     held = keys.key_encryption_token
-    if held is None:
-        file = folder / keys.key_encryption_key
-        make_folder(file.parent)
-        if not file.exists():
-            LocalKeyWrapper.create(file, entropy)
-    elif not (folder / keys.generations).exists():
+    if held is not None:
         Pkcs11KeyWrapper(_token(held, folder), held.key, entropy).create_key()
+        return
+    file = folder / keys.key_encryption_key
+    make_folder(file.parent)
+    if not file.exists():
+        LocalKeyWrapper.create(file, entropy)
 
 
 def seal_signer(keys: KeySettings, folder: Path) -> Signer:

@@ -7,8 +7,10 @@ import json
 import subprocess
 import time
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +19,7 @@ from pkcs11 import Attribute, Session
 from typer.testing import CliRunner
 
 from tests.simulator.softhsm import PIN, SoftToken, soft_token
-from zdda.app import build, initialise
+from zdda.app import build, initialise, open_vault
 from zdda.cli import running_demonstration
 from zdda.cli.main import application
 from zdda.cli.running_demonstration import CONSUMER, PRODUCER, Demonstration
@@ -25,6 +27,7 @@ from zdda.cli.verify import verify_files
 from zdda.crypto.pkcs11_token import KeyMissing, TokenAway
 from zdda.fsck.custody import CustodyStatus
 from zdda.model.clock import SystemClock
+from zdda.model.errors import IntegrityError, NotFound, Unavailable
 from zdda.packaging.manifest import MANIFEST_NAME, SEAL_NAME
 from zdda.settings import Settings, load
 
@@ -157,3 +160,54 @@ def test_a_lost_key_is_not_made_anew(soft_token: SoftToken, tmp_path: Path) -> N
     soft_token.write(remove)
     with pytest.raises(KeyMissing):
         initialise(settings, tmp_path)
+
+
+def test_from_a_file_into_a_token_and_on(soft_token: SoftToken, tmp_path: Path) -> None:
+    """``zdda keys rotate``, each time by a key that was made for it; the generations stay."""
+    pin_file = tmp_path / "pin"
+    pin_file.touch(mode=0o600)
+    pin_file.write_text(PIN)
+    stages = [
+        "",
+        soft_token.settings("key_encryption_token", "first", pin_file),
+        soft_token.settings("key_encryption_token", "second", pin_file),
+        '[keys]\nkey_encryption_key = "keys/another.key"\n',
+    ]
+    now, before, generations = tmp_path / "zdda.toml", tmp_path / "before.toml", tmp_path / "keys" / "generations.json"
+    now.write_text("")
+    initialise(load(now), tmp_path)
+
+    def rotate() -> tuple[int, str]:
+        done = CliRunner().invoke(
+            application("keys"), ["keys", "rotate", "--before", str(before), "--folder", str(tmp_path)]
+        )
+        return done.exit_code, done.output
+
+    for old, new in pairwise(stages):
+        before.write_text(old)
+        now.write_text(new)
+        was = generations.read_bytes()
+        with pytest.raises((IntegrityError, Unavailable, NotFound)):
+            open_vault(load(now), tmp_path)
+        soft_token.take_out()
+        assert rotate()[0] == 3
+        assert generations.read_bytes() == was
+        soft_token.put_back()
+        assert rotate() == (0, ANY)
+        assert generations.read_bytes() != was
+        vault = open_vault(load(now), tmp_path)
+        assert vault.generations.generations(vault.tenant) == (1,)
+        vault.close()
+        status, told = rotate()
+        assert (status, "already" in told) == (0, True)
+
+    before.write_text(stages[-1])
+    was = generations.read_bytes()
+    status, told = rotate()
+    assert (status, "the same key" in told) == (3, True)
+    before.write_text('[keys]\ngenerations = "others.json"\n')
+    assert rotate()[0] == 3
+    before.write_text("")
+    now.write_text("")
+    assert rotate()[0] == 3, "neither unwraps"
+    assert generations.read_bytes() == was

@@ -13,7 +13,7 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KeyWrapper, LocalKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.model.clock import SystemClock, system_entropy
-from zdda.model.errors import IntegrityError
+from zdda.model.errors import IntegrityError, NotFound
 from zdda.model.identifiers import TenantId
 
 __all__ = ["soft_token"]
@@ -83,6 +83,24 @@ def test_generation_keys_are_opened_again(keeper: Keeper, tmp_path: Path) -> Non
     assert again.unwrap_data_key(TENANT, 2, wrapped, b"an object") == b"d" * 32
     with pytest.raises(IntegrityError):
         GenerationKeys(file, keeper(OTHER), system_entropy, SystemClock())
+
+
+def test_generation_keys_are_wrapped_by_another_key(keeper: Keeper, tmp_path: Path) -> None:
+    old, new, file = LocalKeyWrapper(OTHER, system_entropy), keeper(KEY), tmp_path / "generations.json"
+    keys = GenerationKeys(file, old, system_entropy, SystemClock())
+    with pytest.raises(NotFound):
+        keys.rewrap(new)
+    keys.create(TENANT)
+    keys.create(TENANT)
+    wrapped, content = keys.wrap_data_key(TENANT, 1, b"d" * 32, b"an object"), keys.content_id(TENANT, b"s" * 32)
+    assert keys.rewrap(new) == 3
+    with pytest.raises(IntegrityError):
+        GenerationKeys(file, old, system_entropy, SystemClock())
+    assert keys.create(TENANT) == 3, "goes on under the new key"
+    again = GenerationKeys(file, new, system_entropy, SystemClock())
+    assert again.generations(TENANT) == (1, 2, 3)
+    assert again.unwrap_data_key(TENANT, 1, wrapped, b"an object") == b"d" * 32
+    assert again.content_id(TENANT, b"s" * 32) == content
 
 
 def test_several_threads_at_once(keeper: Keeper) -> None:

@@ -22,6 +22,7 @@ VERBS = (
     "revalidate",
     "demonstrate",
     "catalog",
+    "keys",
     "config",
 )
 """Each is a function, or a group of commands, of that name in a module of that name."""

@@ -102,9 +102,24 @@ class GenerationKeys:
             made = _Generation(format_time(self._clock.now()), wrapped, key)
             keys = replace(held, generations={**held.generations, number: made})
             tenants = {**self._tenants, tenant: keys}
-            self._save(tenants)
+            self._save(tenants, self._wrapper)
             self._tenants = tenants  # only now: nothing is ever wrapped under a key that is not durable
         return number
+
+    def rewrap(self, wrapper: KeyWrapper) -> int:
+        """Wraps every key anew under another key-encryption key; how many there are. Durable on return.
+
+        The keys stay as they are, and so does what is wrapped under them. A crash before the file is renamed leaves the
+        old one, wrapped as before. Raises ``NotFound`` where there are none, ``Unavailable`` from either keeper.
+        """
+        with self._exclusive():
+            self._load()
+            if not self._tenants:
+                raise NotFound("there are no generation keys")
+            tenants = {tenant: _rewrapped(tenant, keys, wrapper) for tenant, keys in self._tenants.items()}
+            self._save(tenants, wrapper)
+            self._tenants, self._wrapper = tenants, wrapper
+        return sum(1 + len(keys.generations) for keys in tenants.values())
 
     def current(self, tenant: TenantId) -> int:
         """The generation that new records belong to; raises ``NotFound`` for a tenant without keys."""
@@ -190,7 +205,7 @@ class GenerationKeys:
             keys.generations[number] = _Generation(generation["created"], wrapped, key)
         return keys
 
-    def _save(self, tenants: dict[TenantId, _TenantKeys]) -> None:
+    def _save(self, tenants: dict[TenantId, _TenantKeys], wrapper: KeyWrapper) -> None:
         content: dict[str, object] = {
             "format": FORMAT,
             "tenants": {
@@ -205,8 +220,17 @@ class GenerationKeys:
             },
         }
         digest = hashlib.sha256(canonical_json(content)).digest()
-        content["seal"] = _encode(self._wrapper.wrap(digest, _SEAL_CONTEXT))
+        content["seal"] = _encode(wrapper.wrap(digest, _SEAL_CONTEXT))
         _replace_file(self._path, canonical_json(content))
+
+
+def _rewrapped(tenant: TenantId, keys: _TenantKeys, wrapper: KeyWrapper) -> _TenantKeys:
+    generations = {
+        number: replace(each, wrapped=wrapper.wrap(each.key, _generation_context(tenant, number)))
+        for number, each in keys.generations.items()
+    }
+    content_id = wrapper.wrap(keys.content_id_key, _content_id_context(tenant))
+    return _TenantKeys(content_id, keys.content_id_key, generations)
 
 
 def _generation_context(tenant: TenantId, number: int) -> bytes:
