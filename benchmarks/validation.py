@@ -37,6 +37,8 @@ from zdda.trust.revocation import CertificateStatus, RevocationData, revocation_
 from zdda.validation.validate import validate_document
 
 _LISTED = 50_000
+# The first documents of a process are not counted: its imports and its caches of the authority come with them.
+_FIRST, _DOCUMENTS = 5, 40
 _CLOCK = SystemClock()
 
 
@@ -111,19 +113,25 @@ def _key(key: Any) -> Any:
 
 
 def validation(folder: Path) -> bool:
-    """Full reports on B-T and B-LTA documents against stock pyHanko, in a process of its own, with one context."""
+    """Full reports on B-T and B-LTA documents against stock pyHanko, in a process of its own, with one context. Each
+    document is another one, by another signer, and is validated once."""
     here = _Authority.new()
-    documents = {"B-T": here.b_t(), "B-LTA": here.b_lta()}
+    documents = {
+        "B-T": [here.b_t() for _ in range(_FIRST + _DOCUMENTS)],
+        "B-LTA": [here.b_lta() for _ in range(_FIRST + _DOCUMENTS)],
+    }
     mine = {}
-    for name, pdf in documents.items():
-        (folder / f"{name}.pdf").write_bytes(pdf)
-        rounds = [_seconds(lambda pdf=pdf: here.ours(pdf), 8) for _ in range(8)]  # type: ignore[misc]
-        mine[name] = statistics.median(rounds[1:])
+    for name, pdfs in documents.items():
+        for number, pdf in enumerate(pdfs):
+            (folder / f"{name}-{number:03}.pdf").write_bytes(pdf)
+        gc.collect()
+        taken = [_seconds(lambda pdf=pdf: here.ours(pdf)) for pdf in pdfs]  # type: ignore[misc]
+        mine[name] = statistics.median(taken[_FIRST:])
     (folder / "root.der").write_bytes(here.anchors.certificates[0])
     (folder / "issuing.der").write_bytes(here.authority.certificate("issuing"))
     for number, der in enumerate(here.revocation.crls):
         (folder / f"{number}.crl").write_bytes(der)
-    command = [sys.executable, "-m", "benchmarks.stock_pyhanko", str(folder), *documents]
+    command = [sys.executable, "-m", "benchmarks.stock_pyhanko", str(folder), str(_FIRST), *documents]
     stock = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     well = True
     for name, bound in (("B-T", 5.0), ("B-LTA", 4.0)):
@@ -131,7 +139,7 @@ def validation(folder: Path) -> bool:
         well &= ratio >= bound
         print(
             f"validation {name}: {mine[name] * 1000:.2f} ms with the full report, pyHanko {stock[name] * 1000:.2f} ms, "
-            f"ratio {ratio:.2f} ({len(documents[name])} bytes)"
+            f"ratio {ratio:.2f} ({len(documents[name][0])} bytes)"
         )
     return well
 

@@ -7,7 +7,6 @@ bytes, read off the expression itself, are in place; the answers are the same (a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -97,7 +96,10 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
         return None
     known: dict[tuple[str, bytes], bool] = {}
     matched: dict[int, _Format] = {}
-    for place, signature, item in _starting_with(head[0]).candidates(head):
+    for literal, start, window, (place, signature, item) in _starting_with(head[0]).candidates(head):
+        # The first thing to look for, looked for at once: most signatures end here.
+        if head.find(literal, start, window) < 0:
+            continue
         if place not in matched and _matches(signature, head, tail, known):
             matched[place] = item
     inferior = {puid for item in matched.values() for puid in item.superior_to}
@@ -113,6 +115,8 @@ def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tu
 
 
 _Entry = tuple[int, list[_Pattern], _Format]
+_Candidate = tuple[bytes, int, int, _Entry]
+"""With something that must stand between two offsets, which may be nothing."""
 
 
 @dataclass(slots=True)
@@ -120,31 +124,36 @@ class _Candidates:
     """(Place of the format in PRONOM's order, signature, format) of each signature, by bytes that must stand at one
     place (start and length), by two bytes that must stand near the beginning, and the others."""
 
-    fixed: dict[tuple[int, int], dict[bytes, list[_Entry]]] = field(default_factory=dict)
-    near: dict[tuple[int, int], list[_Entry]] = field(default_factory=dict)
-    others: list[_Entry] = field(default_factory=list)
+    fixed: dict[tuple[int, int], dict[bytes, list[_Candidate]]] = field(default_factory=dict)
+    near: dict[tuple[int, int], list[_Candidate]] = field(default_factory=dict)
+    others: list[_Candidate] = field(default_factory=list)
 
     def add(self, entry: _Entry) -> None:
+        candidate: _Candidate = (b"", 0, 0, entry)
         for pattern in entry[1]:
             literal, start = pattern.literal, pattern.start
             if pattern.position != "BOF" or not literal:
                 continue
             if pattern.window == start + len(literal):
-                self.fixed.setdefault((start, start + len(literal)), {}).setdefault(literal, []).append(entry)
+                self.fixed.setdefault((start, start + len(literal)), {}).setdefault(literal, []).append(candidate)
                 return
             if pattern.window <= _NEAR and len(literal) >= 2:
-                self.near.setdefault((literal[0], literal[1]), []).append(entry)
+                self.near.setdefault((literal[0], literal[1]), []).append((literal, start, pattern.window, entry))
                 return
-        self.others.append(entry)
+            if pattern.window <= _WIDE:
+                candidate = (literal, start, pattern.window, entry)
+        self.others.append(candidate)
 
-    def candidates(self, head: bytes) -> Iterator[_Entry]:
+    def candidates(self, head: bytes) -> list[_Candidate]:
         """Every signature that may match; two bytes that must stand near the beginning, and do not, spare most."""
-        for (start, end), entries in self.fixed.items():
-            yield from entries.get(head[start:end], ())
-        beginning = head[:_NEAR]
-        for pair in self.near.keys() & set(pairwise(beginning)):
-            yield from self.near[pair]
-        yield from self.others
+        found = list(self.others)
+        for (start, end), candidates in self.fixed.items():
+            held = candidates.get(head[start:end])
+            if held is not None:
+                found += held
+        for pair in self.near.keys() & set(pairwise(head[:_NEAR])):
+            found += self.near[pair]
+        return found
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 
 from zdda.signatures.model import Finding, Severity
@@ -12,7 +11,7 @@ from zdda.signatures.signature_value import new_digest
 
 _BLOCK = 1 << 20
 _LONGEST_GAP = 64 * 1024 * 1024
-_HEXADECIMAL = re.compile(rb"<[0-9A-Fa-f]*>")
+_HEXADECIMAL = b"0123456789ABCDEFabcdef"
 
 
 @dataclass(slots=True)
@@ -76,7 +75,9 @@ def _is_hexadecimal(pdf: PdfDocument, start: int, end: int) -> bool:
     in it is not expected of anyone who reserves the place."""
     if end - start > _LONGEST_GAP:
         return False
-    return _HEXADECIMAL.fullmatch(pdf.read(start, end)) is not None
+    data = pdf.read(start, end)
+    whole = len(data) >= 2 and data[:1] == b"<" and data[-1:] == b">"
+    return whole and not data[1:-1].translate(None, _HEXADECIMAL)
 
 
 def _same_contents(pdf: PdfDocument, dictionary: SignatureDictionary, start: int, end: int) -> bool:

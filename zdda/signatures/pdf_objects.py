@@ -137,6 +137,13 @@ def _raw_entry(self: Any, key: Any, decrypt: Any = generic.EncryptedObjAccess.TR
     return generic._deproxy_decrypt(value, decrypt) if type(value) is generic.DecryptedObjectProxy else value
 
 
+def _init_reference(self: Any, idnum: int, generation: int = 0, pdf: Any = None) -> None:
+    """Same result as the frozen dataclass's, which sets each attribute by way of ``object``."""
+    own = self.__dict__
+    own["idnum"], own["generation"], own["pdf"] = idnum, generation, pdf
+
+
+generic.Reference.__init__ = _init_reference
 generic.Reference.get_object = _get_object
 generic.DictionaryObject.raw_get = _raw_entry
 for _module in (misc, generic):

@@ -7,15 +7,13 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime
 
-from asn1crypto import tsp
-
 from zdda.model.byte_cache import remembered
 from zdda.signatures import cms
-from zdda.signatures import der as tlv
 from zdda.signatures.certificates import Certificate
 from zdda.signatures.cms_verification import candidates, verify_signer
 from zdda.signatures.errors import FormatError
-from zdda.signatures.signature_value import SignatureAlgorithm, digest_name, new_digest
+from zdda.signatures.signature_value import SignatureAlgorithm, new_digest
+from zdda.signatures.tst_info import read_tst_info
 
 __all__ = ["FormatError", "TimestampToken", "parse_timestamp_token"]
 
@@ -82,25 +80,7 @@ def _parse(der: bytes) -> TimestampToken:
     if len(signed.signers) != 1:
         raise FormatError("a timestamp token has exactly one signer (RFC 3161 clause 2.4.2)")
     signer = signed.signers[0]
-    try:
-        info = tsp.TSTInfo.load(signed.content, strict=True)
-        imprint = info["message_imprint"]
-        gen_time: datetime = info["gen_time"].native
-        hash_algorithm = digest_name(imprint["hash_algorithm"]["algorithm"].dotted)
-        fields = {
-            "gen_time": tlv.in_utc(gen_time),
-            "hash_algorithm": hash_algorithm,
-            "imprint": bytes(imprint["hashed_message"]),
-            "policy": str(info["policy"].dotted),
-            "nonce": None if info["nonce"].native is None else int(info["nonce"].native),
-            "serial": int(info["serial_number"].native),
-        }
-    except FormatError:
-        raise
-    except MemoryError:
-        raise  # the machine is at fault, not the bytes
-    except Exception as error:  # a parser of hostile bytes raises whatever it likes
-        raise FormatError("a TSTInfo cannot be read") from error
+    info = read_tst_info(signed.content)
     certificate, value_intact, reference = _verify(signed, signer)
     return TimestampToken(
         der=der,
@@ -113,7 +93,12 @@ def _parse(der: bytes) -> TimestampToken:
         certificate_reference=reference,
         digest_algorithm=signer.digest_algorithm,
         signature_algorithm=signer.algorithm,
-        **fields,  # type: ignore[arg-type]
+        gen_time=info.gen_time,
+        hash_algorithm=info.hash_algorithm,
+        imprint=info.imprint,
+        policy=info.policy,
+        nonce=info.nonce,
+        serial=info.serial,
     )
 
 

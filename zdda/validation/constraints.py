@@ -114,7 +114,9 @@ class Checks:
     ) -> bool:
         """Records a check; a FAIL that is not met needs ``otherwise``. Returns whether it is met or not fatal."""
         status = Status.OK if met else _STATUS[level]
-        self._constraints.append(Constraint(id, self.clause, status, str(checked), str(against)))
+        # Hundreds in a report: ``Constraint`` itself would only take the values apart and put them together.
+        record: Constraint = tuple.__new__(Constraint, (id, self.clause, status, str(checked), str(against)))
+        self._constraints.append(record)
         if met or level is not Level.FAIL:
             return True
         conclusion = otherwise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 
 
 class Indication(StrEnum):
@@ -63,10 +64,12 @@ class Conclusion:
 PASSED = Conclusion(Indication.PASSED)
 
 
+@cache
 def failed(subindication: SubIndication) -> Conclusion:
     return Conclusion(Indication.FAILED, subindication)
 
 
+@cache
 def indeterminate(subindication: SubIndication) -> Conclusion:
     return Conclusion(Indication.INDETERMINATE, subindication)
 
