@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,6 @@ from zdda.ingest.package_view import archived_package
 from zdda.ingest.steps import description_of
 from zdda.ingest.validation_rows import validation_uses
 from zdda.ingest.workshop import Workshop
-from zdda.model.canonical_json import parse_json
 from zdda.model.deposit import DepositState
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
@@ -147,5 +147,5 @@ def _archive(tx: Transaction, deposits: Sequence[AnyRow], batch: AnyRow) -> None
     transition_each(tx, moves)
     insert_packages(tx, listed)
     insert_validation_uses_of_each(
-        tx, {deposit.package_id: validation_uses(parse_json(deposit.reports)) for deposit in deposits}
+        tx, {deposit.package_id: validation_uses(json.loads(deposit.reports)) for deposit in deposits}
     )

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from zdda.catalog.packages import ArchivedDocument, ArchivedPackage
 from zdda.ingest.receipt import ReceiptDocument, ReceiptFacts, receipt_bytes
-from zdda.packaging.submission import parse_submission_metadata
+from zdda.model.canonical_json import parse_json
+from zdda.packaging.submission import from_json
 
 
 class SealedDeposit(Protocol):
@@ -37,7 +38,7 @@ def archived_package(
     deposit: SealedDeposit, documents: tuple[ArchivedDocument, ...], archived_at: datetime, evidence_time: datetime
 ) -> ArchivedPackage:
     """The catalog's view of a package, its receipt included. Pure."""
-    submission = parse_submission_metadata(deposit.metadata)
+    submission = from_json(parse_json(deposit.metadata))  # checked at reception
     external = submission.external_id
     receipt = receipt_bytes(
         ReceiptFacts(

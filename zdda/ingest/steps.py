@@ -29,7 +29,7 @@ from zdda.model.retention import DisposalMark
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip import AipDocument, AipInputs, ValidationDatum, build_aip
 from zdda.packaging.deposit_record import DepositFacts, IntakeFacts, RetentionFacts
-from zdda.packaging.submission import parse_submission_metadata
+from zdda.packaging.submission import from_json
 from zdda.storage.object_record import ObjectRecord
 from zdda.validation.pinned_rules import pinned
 
@@ -116,7 +116,7 @@ class SealingSteps(GroupSteps):
         )
         return AipInputs(
             facts=facts,
-            metadata=parse_submission_metadata(deposit.metadata),
+            metadata=from_json(parse_json(deposit.metadata)),  # checked at reception
             documents=[
                 AipDocument(
                     description_of(row),
