@@ -67,7 +67,7 @@ def deposit(running: Demonstration, text: str) -> dict[str, Any]:
 
 
 def waited(running: Demonstration, deposit_id: str, key: str, value: str) -> dict[str, Any]:
-    for _ in range(300):
+    for _ in range(600):
         with running.client(PRODUCER) as client:
             found: dict[str, Any] = client.get(f"/v1/deposits/{deposit_id}").raise_for_status().json()
         if value in json.dumps(found.get(key)):
