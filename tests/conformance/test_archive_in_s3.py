@@ -15,6 +15,7 @@ from zdda.fsck.store_check import StoreCheck
 from zdda.model.deposit import DepositState
 from zdda.settings import SettingsInvalid, load
 from zdda.storage.blob_store import WrongStore
+from zdda.storage.canary import Canary
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_client import S3Address, connect
 
@@ -22,6 +23,8 @@ CONTENT = b"%PDF-1.7 a letter of discharge"
 
 
 def use_bucket(monkeypatch: pytest.MonkeyPatch, address: S3Address) -> None:
+    """The settings' store; its canary does without the trial that takes seconds."""
+    monkeypatch.setattr(Canary, "_hold_outlasts", lambda _self: None)
     monkeypatch.setenv("ZDDA_STORE__KIND", "s3")
     for name in ("endpoint", "bucket", "access_key", "secret_key"):
         monkeypatch.setenv(f"ZDDA_STORE__S3__{name.upper()}", getattr(address, name))

@@ -174,6 +174,17 @@ def _md5(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
 
 
+@pytest.mark.parametrize("told", [{"etag": '"0"'}, {"content_length": "7"}, {"x_amz_meta_zdda_sha256": "0"}])
+def test_what_is_read_back_after_a_write_is_compared(told: dict[str, str], faulty: Behind) -> None:
+    def other(request: Request, forward: Forward) -> Answer:
+        answer = forward(request)
+        return answer.with_headers(**told) if request.method == "HEAD" and answer.status == 200 else answer
+
+    faulty.when(other)
+    with pytest.raises(WriteNotKept):
+        put(faulty.store)
+
+
 def test_other_bytes_under_the_address_are_damage_and_stay(faulty: Behind) -> None:
     address = put(faulty.store)
 

@@ -44,11 +44,11 @@ def ceph_bucket() -> S3Address:
 @pytest.mark.parametrize("name", S3_STORES)
 def test_real_stores_hold_and_their_weaknesses_are_known(name: str) -> None:
     address = fresh_bucket(name)
-    for _again in range(2):
-        trials = trials_of(address, wait=True)
-        assert {each for each in trials if trials[each].outcome is Outcome.WEAK} == WEAK[name]
-        assert {each for each in trials if trials[each].outcome is not Outcome.HELD} == WEAK[name], trials
-        assert guaranteed(list(trials.values()))
+    trials_of(address)  # what an earlier canary leaves there
+    trials = trials_of(address, wait=True)
+    assert {each for each in trials if trials[each].outcome is Outcome.WEAK} == WEAK[name]
+    assert {each for each in trials if trials[each].outcome is not Outcome.HELD} == WEAK[name], trials
+    assert guaranteed(list(trials.values()))
 
 
 def test_the_document_lists_the_trials(ceph_bucket: S3Address) -> None:

@@ -19,6 +19,7 @@ _EXPIRING = (
 LIES = (
     "retention",
     "overwrite",
+    "overwrite-told",
     "delete",
     "marker",
     "shorten",
@@ -69,7 +70,7 @@ class LyingStore:
         if request.method == "PUT" and "x-amz-copy-source" in {name.lower() for name in request.headers}:
             self.copied.add(path)
         elif request.writes_object and answer.status == 200:
-            if self.lie == "overwrite" or (self.lie == "versioning-suspended" and self.suspended):
+            if self.lie.startswith("overwrite") or (self.lie == "versioning-suspended" and self.suspended):
                 self.gone |= set(self.versions[path])
             self.versions[path].append(made)
             lock = {name.lower(): value for name, value in request.headers.items()}
@@ -81,7 +82,10 @@ class LyingStore:
 
     def _played(self, request: Request, version: str, path: str) -> Answer | None:
         if version in self.gone and request.method in ("GET", "HEAD"):
-            return refusal(404, "NoSuchVersion")
+            if self.lie != "overwrite-told":
+                return refusal(404, "NoSuchVersion")
+            if not request.query.keys() - {"versionId", "x-id"}:
+                return Answer(200, {}, b"other")
         if request.asks("GET", "retention"):
             return self._retention(version, path)
         if request.asks("PUT", "retention"):
