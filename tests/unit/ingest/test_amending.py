@@ -34,13 +34,13 @@ from zdda.packaging.amendment import read_amendment
 from zdda.settings import load
 from zdda.storage.object_store import ObjectStore
 
-_closed: set[int] = set()
+_closed: list[object] = []
 
 
 def close(archive: SimulatedArchive) -> None:
     """Once: its files' numbers are others' by then."""
-    if id(archive.archive) not in _closed:
-        _closed.add(id(archive.archive))
+    if not any(each is archive.archive for each in _closed):
+        _closed.append(archive.archive)
         archive.close()
 
 
