@@ -38,7 +38,7 @@ _STATUS = {
 def message(id: str, status: Status) -> dict[str, str]:
     """What a record says to a person, in each language."""
     texts = MESSAGES[id]
-    good = status in (Status.OK, Status.IGNORED)
+    good = status is Status.OK
     return {"cs": texts.cs if good else texts.cs_not, "en": texts.en if good else texts.en_not}
 
 

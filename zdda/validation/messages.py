@@ -85,9 +85,9 @@ MESSAGES: dict[str, Texts] = {
     # 5.2.5 revocation freshness
     "revocation-fresh": Texts(
         "The revocation information is fresh",
-        "The revocation information is older than its next update",
+        "The revocation information is older than its next update, or names none",
         "Údaje o zneplatnění jsou čerstvé",
-        "Údaje o zneplatnění jsou starší než ohlášená další aktualizace",
+        "Údaje o zneplatnění jsou starší než ohlášená další aktualizace, nebo žádnou neohlašují",
     ),
     # 5.2.6 X.509 validation
     "path-found": Texts(

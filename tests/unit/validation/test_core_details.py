@@ -24,7 +24,7 @@ from zdda.signatures.certificates import NO_REV_AVAIL
 from zdda.signatures.model import DigestMatcher, TimestampType
 from zdda.trust.paths import PathCertificate
 from zdda.trust.revocation import Doubt
-from zdda.validation.constraints import Level
+from zdda.validation.constraints import Level, Status, message
 from zdda.validation.past_certificate import validate_past_certificate
 from zdda.validation.processes import judge
 from zdda.validation.proofs import EvidenceRecordFact
@@ -230,3 +230,10 @@ def test_the_algorithms_of_the_whole_chain_come_before_the_validity_of_any_certi
     weak = replace(path.members[1], certificate=certificate("ca", kind="ca", algorithm="sha1"))
     facts.paths[signer.sha256] = replace(path, members=(path.members[0], weak, path.members[2]))
     assert words(facts, signed) == "CRYPTO_CONSTRAINTS_FAILURE_NO_POE"
+
+
+def test_a_check_that_is_passed_over_does_not_say_that_it_is_met() -> None:
+    for id in ("revocation-fresh", "revocation-issuer-in-validity-period"):
+        met, ignored = message(id, Status.OK), message(id, Status.IGNORED)
+        assert met["en"] != ignored["en"] == message(id, Status.NOT_OK)["en"]
+        assert met["cs"] != ignored["cs"]
