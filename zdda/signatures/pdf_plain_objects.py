@@ -41,6 +41,7 @@ _HEADER = re.compile(rb"([0-9]{1,10})[" + _W + rb"]([0-9]{1,5})[" + _W + rb"]obj
 _original_read_object = generic.read_object
 _original_read_dictionary = generic.DictionaryObject.read_from_stream
 _original_header = xref.read_object_header
+_original_subsume = reader.HistoricalResolver._subsume_object
 _keys: dict[bytes, Any] = {}
 
 
@@ -200,6 +201,28 @@ def _fill(top: Any, data: bytes, position: int, base: int, stream: Any, containe
             key = None
 
 
+def _subsume_object(self: Any, value: Any) -> Any:
+    """Same result as pyHanko's: the value as an earlier revision has it, whose references lead within that revision."""
+    kind, own = type(value), value.container_ref
+    if type(own) is not generic.Reference or kind in (generic.DecryptedObjectProxy, generic.StreamObject):
+        return _original_subsume(self, value)
+    result: Any
+    if kind is generic.IndirectObject:
+        return _reference(value.reference.idnum, value.reference.generation, self)
+    if kind is generic.DictionaryObject:
+        result = dict.__new__(generic.DictionaryObject)
+        for key, entry in value.items():
+            dict.__setitem__(result, key, _subsume_object(self, entry))
+    elif kind is generic.ArrayObject:
+        result = generic.ArrayObject([_subsume_object(self, entry) for entry in value])
+    elif isinstance(value, generic.DictionaryObject | generic.ArrayObject | generic.IndirectObject):
+        return _original_subsume(self, value)
+    else:
+        return value
+    result.container_ref = generic.Reference(own.idnum, own.generation, self)
+    return result
+
+
 def _reference(number: int, generation: int, handler: Any) -> Any:
     reference = object.__new__(generic.Reference)
     reference.__dict__.update(idnum=number, generation=generation, pdf=handler)
@@ -238,4 +261,5 @@ def _read_object_header(stream: Any, strict: bool) -> tuple[int, int]:
 
 generic.read_object = _read_object
 generic.DictionaryObject.read_from_stream = staticmethod(_read_dictionary)
+reader.HistoricalResolver._subsume_object = _subsume_object
 xref.read_object_header = reader.read_object_header = _read_object_header

@@ -159,6 +159,29 @@ def test_most_is_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert value.encoded_data == b"abc"
 
 
+@settings(max_examples=200, deadline=None)
+@given(VALUES, AFTER)
+@example(b"<</A[1 0 R<</B 2 0 R/C(x)>>null]/D/E>>", b" x")
+def test_what_an_earlier_revision_has(value: bytes, after: bytes) -> None:
+    class Resolver:
+        def _subsume_object(self, inner: Any) -> Any:
+            return pdf_plain_objects._original_subsume(self, inner)
+
+    try:
+        read = generic.read_object(io.BytesIO(value + after), generic.Reference(7, 2, Handler()))
+    except Exception:  # noqa: BLE001 - another test compares these
+        return
+    found, expected = pdf_plain_objects._subsume_object(Resolver(), read), Resolver()._subsume_object(read)
+    assert told(found) == told(expected)
+    assert (found is read) == (expected is read)
+
+
+def test_a_value_of_no_object_is_left_to_the_original() -> None:
+    for value in (generic.NullObject(), generic.DictionaryObject()):
+        with pytest.raises(misc.PdfReadError):
+            reader.HistoricalResolver._subsume_object(None, value)
+
+
 # --- headers and tables
 
 
