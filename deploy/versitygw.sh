@@ -20,6 +20,9 @@ recent go || {
 }
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-GOTOOLCHAIN=local GOBIN=$folder "$go" install "github.com/versity/versitygw/cmd/versitygw@$version" 2>"$folder/log" ||
-    { cat "$folder/log" >&2; exit 1; }
+install() {
+    GOTOOLCHAIN=local GOBIN=$folder "$go" install "github.com/versity/versitygw/cmd/versitygw@$version" 2>"$folder/log"
+}
+# What is fetched may break off; what was fetched is kept.
+install || install || install || { cat "$folder/log" >&2; exit 1; }
 mv "$folder/versitygw" "$program"
