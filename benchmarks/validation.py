@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import secrets
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
@@ -30,6 +32,7 @@ from pyhanko_certvalidator import ValidationContext
 from zdda.demonstration.authority import DemonstrationAuthority
 from zdda.demonstration.documents import PdfStamper, plain_pdf, sign_pdf
 from zdda.demonstration.timestamps import DemonstrationTimestamps
+from zdda.jobs.worker import settle_collector
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.signatures.certificates import load_certificate
 from zdda.trust.anchors import TrustAnchors
@@ -39,6 +42,7 @@ from zdda.validation.validate import validate_document
 _LISTED = 50_000
 # The first documents of a process are not counted: its imports and its caches of the authority come with them.
 _FIRST, _DOCUMENTS = 5, 40
+_ROUNDS = 5
 _CLOCK = SystemClock()
 
 
@@ -112,9 +116,38 @@ def _key(key: Any) -> Any:
     return keys.PrivateKeyInfo.load(private)
 
 
+@contextmanager
+def _one_core() -> Iterator[None]:
+    """This process, and those that it starts, on one core: moving about costs whoever is measured at the time."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {max(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
 def validation(folder: Path) -> bool:
     """Full reports on B-T and B-LTA documents against stock pyHanko, in a process of its own, with one context. Each
-    document is another one, by another signer, and is validated once."""
+    document is another one, by another signer, and is validated once. The middle ratio of several rounds counts."""
+    rounds = [_round(folder / str(number)) for number in range(_ROUNDS)]
+    well = True
+    for name, bound in (("B-T", 5.0), ("B-LTA", 4.0)):
+        ratios = sorted(stock[name] / mine[name] for mine, stock in rounds)
+        mine, stock = (statistics.median(each[side][name] for each in rounds) * 1000 for side in (0, 1))
+        ratio = statistics.median(ratios)
+        well &= ratio >= bound
+        print(
+            f"validation {name}: {mine:.2f} ms with the full report, pyHanko {stock:.2f} ms, ratio {ratio:.2f} "
+            f"({', '.join(f'{each:.2f}' for each in ratios)})"
+        )
+    return well
+
+
+@_one_core()
+def _round(folder: Path) -> tuple[dict[str, float], dict[str, float]]:
+    """(seconds a document of each kind, those of stock pyHanko): the middle ones of so many."""
+    folder.mkdir()
     here = _Authority.new()
     documents = {
         "B-T": [here.b_t() for _ in range(_FIRST + _DOCUMENTS)],
@@ -125,7 +158,7 @@ def validation(folder: Path) -> bool:
         for number, pdf in enumerate(pdfs):
             (folder / f"{name}-{number:03}.pdf").write_bytes(pdf)
         gc.collect()
-        gc.freeze()  # as a worker does before its first call (zdda.jobs.worker)
+        settle_collector()  # as a worker does before its first call
         taken = [_seconds(lambda pdf=pdf: here.ours(pdf)) for pdf in pdfs]  # type: ignore[misc]
         mine[name] = statistics.median(taken[_FIRST:])
     (folder / "root.der").write_bytes(here.anchors.certificates[0])
@@ -133,16 +166,8 @@ def validation(folder: Path) -> bool:
     for number, der in enumerate(here.revocation.crls):
         (folder / f"{number}.crl").write_bytes(der)
     command = [sys.executable, "-m", "benchmarks.stock_pyhanko", str(folder), str(_FIRST), *documents]
-    stock = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    well = True
-    for name, bound in (("B-T", 5.0), ("B-LTA", 4.0)):
-        ratio = stock[name] / mine[name]
-        well &= ratio >= bound
-        print(
-            f"validation {name}: {mine[name] * 1000:.2f} ms with the full report, pyHanko {stock[name] * 1000:.2f} ms, "
-            f"ratio {ratio:.2f} ({len(documents[name][0])} bytes)"
-        )
-    return well
+    stock: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return mine, stock
 
 
 def shared(_folder: Path) -> bool:

@@ -20,6 +20,8 @@ class _Strict:
 def has_key_twice(reader: PdfFileReader, dictionary: generic.DictionaryObject) -> bool:
     """Whether a key stands twice in a dictionary of the object that ``dictionary`` is, or is part of; True where that
     cannot be read by itself. Raises errors of the source only."""
+    if getattr(dictionary, "zdda_plain", False):  # see zdda.signatures.pdf_plain_objects
+        return False
     container = dictionary.container_ref
     if not isinstance(container, generic.Reference):
         return False

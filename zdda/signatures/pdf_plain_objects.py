@@ -118,6 +118,7 @@ def _plain(stream: Any, container_ref: Any) -> Any:
         if following == b"s":
             stream.seek(base + end)
             return _with_payload(top, stream, container_ref)
+        top.zdda_plain = True  # no key stands in it twice, nor in what it holds
     stream.seek(base + end)
     return top
 
