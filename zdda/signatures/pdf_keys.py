@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from pyhanko.pdf_utils import generic, xref
-from pyhanko.pdf_utils.misc import PdfStrictReadError
 from pyhanko.pdf_utils.reader import PdfFileReader
 
 from zdda.signatures.pdf_source import OF_THE_SOURCE
@@ -34,8 +33,6 @@ def has_key_twice(reader: PdfFileReader, dictionary: generic.DictionaryObject) -
         generic.read_object(reader.stream, generic.TrailerReference(_Strict()))
     except OF_THE_SOURCE:
         raise
-    except PdfStrictReadError:
-        return True
-    except Exception:  # noqa: BLE001 - of hostile bytes
+    except Exception:  # noqa: BLE001 - the strict reader's, or of hostile bytes
         return True
     return False

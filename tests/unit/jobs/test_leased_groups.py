@@ -4,34 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 import pytest
 
 from tests.simulator.catalog_rows import RECEIVED_AT, new_deposit, spooled_document
-from tests.simulator.postgresql import fresh_database
 from zdda.catalog.deposits import LEASED, Move, get_deposit, insert_deposit, transition_each
 from zdda.catalog.leasing import Lease
-from zdda.database.engine import DatabaseUnavailable, open_engine
+from zdda.database.engine import DatabaseUnavailable
 from zdda.database.session import TenantDatabase
 from zdda.jobs.leased_work import LeasedWork, Outcome
 from zdda.jobs.runner import Crew, Gathering, Runner
 from zdda.model.deposit import DepositState
 from zdda.model.errors import Unavailable
-from zdda.model.identifiers import TenantId
 
 FOLLOWING = {"received": DepositState.VALIDATED, "validated": DepositState.SEALED}
 PATIENCE = 20.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[TenantDatabase]:
-    with fresh_database("sqlite", tmp_path) as url:
-        engine = open_engine(url)
-        yield TenantDatabase(engine, TenantId("hospital"))
-        engine.dispose()
 
 
 class Steps:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
 from tests.simulator.catalog_rows import RECEIVED_AT, new_deposit, spooled_document
-from tests.simulator.postgresql import fresh_database
 from zdda.catalog.deposits import LEASED, get_deposit, insert_deposit, transition
 from zdda.catalog.leasing import Lease
 from zdda.catalog.tables import deposits
-from zdda.database.engine import open_engine
 from zdda.database.session import AnyRow, TenantDatabase
 from zdda.jobs.leased_work import LeasedWork, SingleSteps, backoff
 from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
 from zdda.model.deposit import DepositState
 from zdda.model.errors import DueLater, FencedOff, Unavailable
-from zdda.model.identifiers import TenantId
 
 STATES = (DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)
 FOLLOWING = {
@@ -31,14 +27,6 @@ FOLLOWING = {
     "sealed": DepositState.STORED,
 }
 PATIENCE = 20.0
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[TenantDatabase]:
-    with fresh_database("sqlite", tmp_path) as url:
-        engine = open_engine(url)
-        yield TenantDatabase(engine, TenantId("hospital"))
-        engine.dispose()
 
 
 def given(database: TenantDatabase) -> UUID:
