@@ -67,6 +67,27 @@ def test_every_liar_is_found_out_and_by_the_trial_of_that_name(lie: str) -> None
     assert not guaranteed(list(trials.values()))
 
 
+def test_moto_gives_way() -> None:
+    trials = trials_of(fresh_bucket("moto"))
+    gave_way = {name for name, trial in trials.items() if trial.outcome is Outcome.GAVE_WAY}
+    assert gave_way >= {"shorten", "downgrade", "bypass"}
+    assert not guaranteed(list(trials.values()))
+
+
+def test_a_trial_without_an_answer_hides_no_other() -> None:
+    address = fresh_bucket("ceph")
+    lying = LyingStore("shorten")
+
+    def silent_on_delete(request: Request, forward: Forward) -> Answer:
+        whole = request.method == "DELETE" and not request.key
+        return refusal(503, "SlowDown") if whole else lying(request, forward)
+
+    with FaultyStore(address.endpoint, silent_on_delete) as proxy:
+        trials = trials_of(replace(address, endpoint=proxy.endpoint, attempts=1))
+    assert trials["shorten"].outcome is Outcome.GAVE_WAY
+    assert trials["bucket-deleted"].outcome is Outcome.NOT_TRIED
+
+
 def test_a_store_that_only_says_that_it_deletes_is_not_believed() -> None:
     address = fresh_bucket("ceph")
 

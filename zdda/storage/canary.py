@@ -15,8 +15,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zdda.model.clock import Clock, Entropy
+from zdda.model.errors import Unavailable
 from zdda.storage.canary_bucket import BucketTrials
-from zdda.storage.canary_probe import FOLDER, Probe, accepted, write_probe
+from zdda.storage.canary_probe import FOLDER, OTHER, Probe, accepted, write_probe
 from zdda.storage.s3_bucket import server_time
 from zdda.storage.s3_errors import StoreRefuses, translated
 from zdda.storage.s3_versions import COMPLIANCE, LATEST_LOCK
@@ -26,6 +27,8 @@ LOCKED_FOR = timedelta(days=1)
 _SWEPT_AFTER = timedelta(days=2)
 _PAST = datetime(2107, 1, 1, tzinfo=UTC)
 _OUTLASTS_SECONDS = 3
+_PATIENCE = 5
+"""So many trials without an answer, and the store is away."""
 WEAKNESSES = frozenset({"past-2106", "hold-outlasts"})
 """Where the archive never goes; see the document."""
 
@@ -56,7 +59,9 @@ class Canary:
         self._now = clock.now()
 
     def run(self) -> list[Trial]:
-        """Every trial, in the document's order. Raises ``Unavailable`` where the store does not answer."""
+        """Every trial, in the document's order. Raises ``Unavailable`` where the store does not answer: where it has
+        given way in another trial, that is what counts, and the trial without an answer is one not tried."""
+        self._unanswered: list[Unavailable] = []
         with translated():
             said = server_time(self._client.get_bucket_versioning(Bucket=self._bucket))
         self._now = (said or self._clock.now()).replace(microsecond=0)
@@ -81,7 +86,10 @@ class Canary:
                 "swift": self._swift,
             }.items()
         ]
-        return trials + self._of_bucket()
+        trials += self._of_bucket()
+        if self._unanswered and not any(trial.outcome is Outcome.GAVE_WAY for trial in trials):
+            raise self._unanswered[0]
+        return trials
 
     def _of_bucket(self) -> list[Trial]:
         trials = BucketTrials(self._client, f"{self._bucket[:56]}-canary", self._until, self._entropy)
@@ -103,6 +111,11 @@ class Canary:
             lost = attempt()
         except StoreRefuses as error:
             return Trial(name, Outcome.NOT_TRIED, str(error))
+        except Unavailable as error:
+            self._unanswered.append(error)
+            if len(self._unanswered) >= _PATIENCE:
+                raise
+            return Trial(name, Outcome.NOT_TRIED, f"no answer: {error}")
         if lost is None:
             return Trial(name, Outcome.HELD)
         return Trial(name, Outcome.WEAK if name in WEAKNESSES else Outcome.GAVE_WAY, lost)
@@ -120,7 +133,7 @@ class Canary:
 
     def _overwrite(self) -> str | None:
         probe = self._probe()
-        accepted(lambda: self._client.put_object(Bucket=probe.bucket, Key=probe.key, Body=b"other"))
+        accepted(lambda: self._client.put_object(Bucket=probe.bucket, Key=probe.key, **OTHER))
         return probe.lost()
 
     def _delete(self) -> str | None:

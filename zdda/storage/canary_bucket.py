@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from zdda.model.clock import Entropy
-from zdda.storage.canary_probe import FOLDER, Probe, accepted, write_probe
+from zdda.storage.canary_probe import FOLDER, OTHER, Probe, accepted, write_probe
 from zdda.storage.s3_bucket import DEFAULT_DAYS, bucket_exists, make_bucket
 from zdda.storage.s3_errors import StoreRefuses, translated
 
@@ -53,7 +53,7 @@ class BucketTrials:
         probe = self._probe(self._until)
         if accepted(lambda: self._version("Suspended")):
             try:
-                accepted(lambda: self._client.put_object(Bucket=self._bucket, Key=probe.key, Body=b"other"))
+                accepted(lambda: self._client.put_object(Bucket=self._bucket, Key=probe.key, **OTHER))
                 accepted(lambda: self._client.delete_object(Bucket=self._bucket, Key=probe.key))
                 return probe.lost()
             finally:

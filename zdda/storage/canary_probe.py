@@ -9,10 +9,13 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from zdda.storage.s3_client import content_md5
 from zdda.storage.s3_errors import code_of, status_of, translated
 from zdda.storage.s3_versions import COMPLIANCE, NEVER
 
 FOLDER = "canary/"
+OTHER = {"Body": b"other", "ContentMD5": content_md5(b"other")}
+"""What is put over a probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +49,16 @@ class Probe:
                 told = self.client.get_object_retention(**self.which)["Retention"]
             except ClientError as error:
                 if status_of(error) >= 500 or code_of(error) == "SlowDown":
-                    raise
+                    return self._in_head(error)
                 return "none", NEVER
         return str(told.get("Mode", "none")), told.get("RetainUntilDate", NEVER).astimezone(UTC)
+
+    def _in_head(self, error: ClientError) -> tuple[str, datetime]:
+        """A store without that call may tell the lock with the object, where the archive looks first."""
+        told = self.client.head_object(**self.which)
+        if "ObjectLockMode" not in told:
+            raise error
+        return str(told["ObjectLockMode"]), told.get("ObjectLockRetainUntilDate", NEVER).astimezone(UTC)
 
     def lost(self) -> str | None:
         """What is wrong with the version; None where bytes and lock are as they were."""
@@ -86,5 +96,5 @@ def write_probe(client: Any, bucket: str, key: str, body: bytes, until: datetime
     """Puts a probe as the archive puts objects. Raises the archive's errors of a store."""
     lock = {} if until is None else {"ObjectLockMode": COMPLIANCE, "ObjectLockRetainUntilDate": until}
     with translated():
-        answer = client.put_object(Bucket=bucket, Key=key, Body=body, **lock, **options)
+        answer = client.put_object(Bucket=bucket, Key=key, Body=body, ContentMD5=content_md5(body), **lock, **options)
     return Probe(client, bucket, key, str(answer.get("VersionId", "null")), body, until)

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zdda.storage.blob_store import StoreNotGuaranteed, WrongStore
+from zdda.storage.s3_client import content_md5
 from zdda.storage.s3_errors import WriteNotKept, code_of, translated
 from zdda.storage.store_marker import NAME, marker, problem_of
 
@@ -85,7 +86,10 @@ def claim_bucket(client: Any, bucket: str, archive: str, tenants: Iterable[str])
     wanted = list(tenants)
     with translated():
         if read_marker(client, bucket) is None:
-            client.put_object(Bucket=bucket, Key=NAME, Body=marker(archive, wanted), ContentType="application/json")
+            body = marker(archive, wanted)
+            client.put_object(
+                Bucket=bucket, Key=NAME, Body=body, ContentMD5=content_md5(body), ContentType="application/json"
+            )
         found = read_marker(client, bucket)
     if found is None:
         raise WriteNotKept("the store does not give back its marker")
