@@ -20,9 +20,11 @@ from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenStream, StoreFailed
 from zdda.storage.durable_files import set_immutable
-from zdda.storage.filesystem_blobs import CRASH_POINTS, FilesystemBlobs
+from zdda.storage.filesystem_blobs import CRASH_POINTS, MENDING, FilesystemBlobs
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.s3_blobs import S3Blobs
+from zdda.storage.s3_client import content_md5
+from zdda.storage.s3_versions import DIGEST
 
 UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
 DATA = b"stored for good " * 10_000
@@ -105,6 +107,48 @@ def test_other_bytes_than_the_address_are_refused_and_leave_nothing(wrong: bytes
 
 def test_a_lock_is_told_to_the_second(store: BlobStore) -> None:
     assert store.stat(put(store, until=UNTIL + timedelta(milliseconds=250))).retain_until == UNTIL
+
+
+def damage(store: BlobStore, address: ContentAddress, data: bytes) -> None:
+    """Other bytes of the same length under the address, as a disk's rot leaves them."""
+    if isinstance(store, MemoryBlobs):
+        store._blobs[address] = (data, store._blobs[address][1])
+    elif isinstance(store, FilesystemBlobs):
+        path = store.path(address)
+        status = path.stat()
+        set_immutable(path, immutable=False)
+        path.chmod(0o600)
+        path.write_bytes(data)
+        path.chmod(0o400)
+        os.utime(path, (status.st_atime, status.st_mtime))
+    else:
+        assert isinstance(store, S3Blobs)  # the lock binds us too: a version of ours with wrong bytes is put on top
+        store._client.put_object(
+            Bucket=store._bucket,
+            Key=f"objects/{address.digest.hex()}",
+            Body=data,
+            ContentMD5=content_md5(data),
+            Metadata={DIGEST: address.digest.hex()},
+            ObjectLockMode="COMPLIANCE",
+            ObjectLockRetainUntilDate=UNTIL,
+        )
+
+
+def test_damaged_bytes_are_replaced_and_whole_ones_kept(store: BlobStore) -> None:
+    address = put(store)
+    damage(store, address, DATA[:-1] + b"x")
+    with pytest.raises(BlobDamaged):
+        put(store)
+    with pytest.raises(BlobMismatch):
+        store.mend(address, len(DATA), stream_of(DATA[:-1]), UNTIL)
+    for _ in range(2):
+        store.mend(address, len(DATA), stream_of(DATA), UNTIL - timedelta(days=90))
+        with store.open(address) as stream:
+            assert stream.read() == DATA
+        assert store.stat(address).retain_until == UNTIL
+    store.mend(address_of(b"gone"), 4, stream_of(b"gone"), UNTIL)
+    with store.open(address_of(b"gone")) as stream:
+        assert stream.read() == b"gone"
 
 
 def test_what_is_not_there_is_not_found(store: BlobStore) -> None:
@@ -196,6 +240,28 @@ def test_after_a_crash_the_object_is_whole_or_not_there(point: str, folder: Path
     put(again)
     assert list(again.addresses()) == [address_of(DATA)]
     assert again.stat(address_of(DATA)).retain_until == UNTIL
+
+
+@pytest.mark.parametrize("point", [*MENDING, "blob.written", "blob.synced"])
+def test_after_a_crash_in_mending_the_object_is_damaged_or_whole(point: str, folder: Path) -> None:
+    store = FilesystemBlobs(folder, immutable=False)
+    damage(store, put(store), DATA[:-1] + b"x")
+    store.close()
+
+    def crash(here: str) -> None:
+        if here == point:
+            raise Died
+
+    store = FilesystemBlobs(folder, immutable=False, crash=crash)
+    with pytest.raises(Died):
+        store.mend(address_of(DATA), len(DATA), stream_of(DATA), UNTIL)
+    store.close()
+    again = FilesystemBlobs(folder, immutable=False)
+    again.mend(address_of(DATA), len(DATA), stream_of(DATA), UNTIL)
+    with again.open(address_of(DATA)) as stream:
+        assert stream.read() == DATA
+    assert list((folder / "incoming").iterdir()) == []
+    again.close()
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

@@ -92,6 +92,12 @@ class BlobStore(Protocol):
         """Locks for longer; an earlier moment changes nothing. Raises ``NotFound``."""
         ...
 
+    def mend(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        """Stores as ``put`` does where the object is gone, or where other bytes lie under its address: they are
+        replaced, never before the right ones are durable beside them. A lock that lasts longer is kept. Safe to
+        repeat. Raises ``BlobMismatch`` (nothing was changed), ``StoreFailed``."""
+        ...
+
     def addresses(self) -> Iterator[ContentAddress]:
         """Every object, in the order of addresses."""
         ...

@@ -39,6 +39,7 @@ CRASH_POINTS = (
     "blob.named-durably",
     "blob.locked",
 )
+MENDING = ("mend.before-replacing", "mend.replaced")
 _CHUNK = 1024 * 1024
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DOORS = 64
@@ -93,6 +94,20 @@ class FilesystemBlobs:
             self._lock(path, retain_until)
         self._crash("blob.locked")
 
+    def mend(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        retain_until = min(retain_until, LATEST_LOCK)
+        path = self._path(address)
+        with self._alone(address):
+            if path.exists() and not self._can_be_read_whole(address, path, length):
+                lock = datetime.fromtimestamp(min(path.stat().st_mtime, LATEST_LOCK.timestamp()), UTC)
+                with self._aside(address, length, open_stream, max(lock, retain_until)) as temporary:
+                    self._crash("mend.before-replacing")
+                    set_immutable(path, immutable=False)
+                    os.replace(temporary, path)
+                self._sync_names(path.parent)
+                self._crash("mend.replaced")
+        self.put(address, length, open_stream, retain_until)
+
     def open(self, address: ContentAddress) -> BinaryIO:
         try:
             return self._path(address).open("rb")
@@ -142,6 +157,19 @@ class FilesystemBlobs:
     def _write(
         self, address: ContentAddress, path: Path, length: int, open_stream: OpenStream, retain_until: datetime
     ) -> None:
+        with self._aside(address, length, open_stream, retain_until) as temporary:
+            self._make_folders(path)
+            os.link(temporary, path)
+            self._crash("blob.linked")
+            temporary.unlink()
+        self._sync_names(path.parent)
+        self._crash("blob.named-durably")
+
+    @contextmanager
+    def _aside(
+        self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime
+    ) -> Iterator[Path]:
+        """A file with the object, whole, durable and locked, that has no name among the objects yet."""
         with self._naming:
             self._serial += 1
             temporary = self._incoming / f"{address.digest.hex()}.{self._serial}"
@@ -154,15 +182,10 @@ class FilesystemBlobs:
                 os.utime(file.fileno(), (retain_until.timestamp(), int(retain_until.timestamp())))
                 self._sync(file.fileno())
             self._crash("blob.synced")
-            self._make_folders(path)
-            os.link(temporary, path)
-            self._crash("blob.linked")
+            yield temporary
         except Exception:
             temporary.unlink(missing_ok=True)
             raise
-        temporary.unlink()
-        self._sync_names(path.parent)
-        self._crash("blob.named-durably")
 
     def _copy(self, address: ContentAddress, length: int, open_stream: OpenStream, file: BinaryIO) -> None:
         digest, left = hashlib.sha256(), length
@@ -178,10 +201,20 @@ class FilesystemBlobs:
             raise BlobMismatch("the bytes are not those of the address")
 
     def _check(self, address: ContentAddress, path: Path, length: int) -> None:
+        if not self._is_whole(address, path, length):
+            raise BlobDamaged("other bytes lie under the address")
+
+    def _can_be_read_whole(self, address: ContentAddress, path: Path, length: int) -> bool:
+        """A file on a bad sector is damaged too: that is no reason to write nothing more."""
+        try:
+            return self._is_whole(address, path, length)
+        except OSError:
+            return False
+
+    def _is_whole(self, address: ContentAddress, path: Path, length: int) -> bool:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
-        if digest != address.digest or path.stat().st_size != length:
-            raise BlobDamaged("other bytes lie under the address")
+        return digest == address.digest and path.stat().st_size == length
 
     def _lock(self, path: Path, retain_until: datetime) -> None:
         """Prolongs the lock and sets the flag. Between clearing and setting the flag a crash leaves mode 0400 and

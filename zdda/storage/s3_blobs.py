@@ -70,6 +70,17 @@ class S3Blobs:
             self._versions.lock(address, version, until)
         self._crash("blob.locked")
 
+    def mend(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
+        """The damaged version stays beneath under its lock: nobody can remove it before."""
+        until = _lock_until(retain_until)
+        with self._alone(address):
+            version = self._versions.ours(address)
+            if version is not None and not self._is_whole(address, length, version):
+                until = max(until, version.until)
+                written = self._writer.write(address, length, open_stream, until)
+                self._versions.lock(address, read_back(self._versions, address, written), until)
+        self.put(address, length, open_stream, until)
+
     def open(self, address: ContentAddress) -> BinaryIO:
         first = self._first(address, None)
         if first is None or Version.of(first.answer, first.total).digest != address.digest.hex():
@@ -132,6 +143,13 @@ class S3Blobs:
                 if code_of(error) in ("NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "404"):
                     return None
                 raise
+
+    def _is_whole(self, address: ContentAddress, length: int, version: Version) -> bool:
+        try:
+            self._verify(address, length, version)
+        except BlobDamaged:
+            return False
+        return True
 
     def _verify(self, address: ContentAddress, length: int, version: Version) -> None:
         """Reads all of what lies there; raises ``BlobDamaged``."""
