@@ -39,6 +39,25 @@ def test_only_the_clock_reads_the_time(path: Path) -> None:
         assert not names_used(path) & {"datetime.now", "datetime.utcnow", "time.time", "date.today"}
 
 
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_only_retention_makes_permits_to_erase(path: Path) -> None:
+    """By that name, by another one or through the module: whoever only takes permits imports the type and nothing
+    calls or copies it."""
+    if path.relative_to(ROOT / "zdda").parts[0] == "retention":
+        return
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "ErasePermit" for alias in node.names):
+            assert all(alias.asname is None for alias in node.names if alias.name == "ErasePermit")
+        if isinstance(node, ast.ImportFrom | ast.Import):
+            assert not (isinstance(node, ast.Import) and any("erase_permit" in alias.name for alias in node.names))
+            assert not (isinstance(node, ast.ImportFrom) and any(alias.name == "erase_permit" for alias in node.names))
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert not called.endswith("ErasePermit"), relative(path)
+            assert not (called.endswith("replace") and "permit" in ast.unparse(node)), relative(path)
+
+
 def test_the_layers_hold() -> None:
     command = [sys.executable, "-c", "from importlinter.cli import lint_imports; raise SystemExit(lint_imports())"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

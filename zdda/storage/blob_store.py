@@ -10,6 +10,7 @@ from typing import BinaryIO, Protocol
 
 from zdda.model.errors import Conflict, IntegrityError, Unavailable
 from zdda.model.identifiers import ContentAddress
+from zdda.storage.erase_permit import Deletion, ErasePermit
 
 OpenStream = Callable[[], AbstractContextManager[BinaryIO]]
 CrashPoint = Callable[[str], None]
@@ -96,6 +97,20 @@ class BlobStore(Protocol):
         """Stores as ``put`` does where the object is gone, or where other bytes lie under its address: they are
         replaced, never before the right ones are durable beside them. A lock that lasts longer is kept. Safe to
         repeat. Raises ``BlobMismatch`` (nothing was changed), ``StoreFailed``."""
+        ...
+
+    def own_time(self) -> datetime | None:
+        """What the store's own clock says, to the second; None for a store without one. Raises ``Unavailable``."""
+        ...
+
+    def erase(self, address: ContentAddress, permit: ErasePermit) -> Deletion:
+        """Erases every copy under the address, as far beyond recovery as this kind of store can; that nothing is left
+        has been looked at when it returns. Safe to repeat, also after a crash at any moment: a repeated erasure
+        completes the one before it, and what was half erased can never be opened as the object. What is not there is
+        no error: the answer says so.
+
+        Asks ``permit.allows`` first. Raises ``StillLocked``, ``StillHeld``, ``EraseRefused`` with nothing erased,
+        ``NotErased``, ``StoreFailed``."""
         ...
 
     def addresses(self) -> Iterator[ContentAddress]:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
+from zdda.model.clock import Entropy, system_entropy
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import (
@@ -30,6 +31,8 @@ from zdda.storage.blob_store import (
     no_crash,
 )
 from zdda.storage.durable_files import make_folder, set_immutable, sync_folder
+from zdda.storage.erase_permit import Deletion, ErasePermit, Erasure
+from zdda.storage.filesystem_eraser import METHOD, FilesystemEraser, Syncs
 
 CRASH_POINTS = (
     "blob.before-write",
@@ -52,12 +55,21 @@ class FilesystemBlobs:
     If everything stops during ``put``: before the link only a file in ``incoming`` is there, swept at the next
     opening; after it the whole object lies under its address, and the repeated ``put`` makes its name durable and
     brings lock and flag level. After a failed sync nothing more is written: what the kernel then says of the file is
-    not to be believed. A full disk, or a source that cannot be read, stops one ``put`` and not the store.
+    not to be believed. A full disk, or a source that cannot be read, stops one ``put`` and not the store. What is true
+    when everything stops during ``erase`` is told in ``filesystem_eraser``; ``passes`` overwrite a file there.
     """
 
     latest_lock = LATEST_LOCK
 
-    def __init__(self, folder: Path, *, immutable: bool = True, crash: CrashPoint = no_crash) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        immutable: bool = True,
+        passes: int = 3,
+        entropy: Entropy = system_entropy,
+        crash: CrashPoint = no_crash,
+    ) -> None:
         self._objects, self._incoming = folder / "objects", folder / "incoming"
         self._immutable, self._crash = immutable, crash
         self._failed = False
@@ -75,6 +87,8 @@ class FilesystemBlobs:
             raise StoreFailed("another process has opened this store") from error
         for left in self._incoming.iterdir():
             left.unlink()
+        syncs = Syncs(self._sync, self._sync_names)
+        self._eraser = FilesystemEraser(folder / "erasing", syncs, crash, passes, entropy)
 
     def close(self) -> None:
         """Lets another process open the folder."""
@@ -126,12 +140,28 @@ class FilesystemBlobs:
             self.stat(address)
             self._lock(self._path(address), min(retain_until, LATEST_LOCK))
 
+    def own_time(self) -> datetime:
+        """The clock of the file system: that of its server, where the folder is mounted from one."""
+        os.utime(self._guard)
+        return datetime.fromtimestamp(int(os.fstat(self._guard).st_mtime), UTC)
+
+    def erase(self, address: ContentAddress, permit: ErasePermit) -> Deletion:
+        path = self._path(address)
+        with self._alone(address):
+            permit.allows(address, self.stat(address).retain_until if path.exists() else None, self.own_time())
+            done = self._eraser.erase(path)
+        passes, evidence = done or ((), {})
+        outcome = Erasure.ERASED if done else Erasure.ABSENT
+        return Deletion(address, outcome, METHOD, self.own_time(), passes, evidence)
+
     def addresses(self) -> Iterator[ContentAddress]:
         return (address for address, _ in self._files() if address is not None)
 
     def strays(self) -> Iterator[str]:
-        """Paths below ``objects`` of what is no object: other names, other places, folders, links."""
-        return (str(path.relative_to(self._objects)) for address, path in self._files() if address is None)
+        """Paths below ``objects`` of what is no object: other names, other places, folders, links; and what an
+        erasure left unfinished."""
+        yield from (str(path.relative_to(self._objects)) for address, path in self._files() if address is None)
+        yield from (f"erasing/{path.name}" for path in self._eraser.unfinished())
 
     def _files(self) -> Iterator[tuple[ContentAddress | None, Path]]:
         for first in sorted(self._objects.iterdir()):

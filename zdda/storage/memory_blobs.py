@@ -12,6 +12,7 @@ from typing import BinaryIO
 from zdda.model.errors import NotFound
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStat, OpenStream
+from zdda.storage.erase_permit import Deletion, ErasePermit, Erasure
 
 
 class MemoryBlobs:
@@ -61,6 +62,16 @@ class MemoryBlobs:
                 if held:
                     self._blobs.setdefault(address, (held, lock))
             raise
+
+    def own_time(self) -> datetime | None:
+        return None
+
+    def erase(self, address: ContentAddress, permit: ErasePermit) -> Deletion:
+        with self._lock:
+            permit.allows(address, self._blobs[address][1] if address in self._blobs else None, self.own_time())
+            found = self._blobs.pop(address, None)
+        outcome = Erasure.ABSENT if found is None else Erasure.ERASED
+        return Deletion(address, outcome, "forgotten", permit.issued_at)
 
     def addresses(self) -> Iterator[ContentAddress]:
         return iter(sorted(self._blobs))

@@ -18,8 +18,10 @@ from zdda.model.errors import NotFound
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobStat, CrashPoint, OpenStream, StoreNotGuaranteed, no_crash
 from zdda.storage.canary_probe import FOLDER as PROBES
+from zdda.storage.erase_permit import Deletion, ErasePermit
 from zdda.storage.s3_bucket import check_bucket, sweep_uploads
 from zdda.storage.s3_client import S3Address, connect
+from zdda.storage.s3_eraser import S3Eraser, bucket_time
 from zdda.storage.s3_errors import code_of, translated
 from zdda.storage.s3_reader import FIRST, S3Reader, Window, fetch
 from zdda.storage.s3_versions import LATEST_LOCK, PREFIX, Version, Versions, address_of, key_of
@@ -48,6 +50,7 @@ class S3Blobs:
         self._client, self._bucket, self._attempts = connect(address), address.bucket, address.attempts
         self._crash = crash
         self._versions = Versions(self._client, self._bucket)
+        self._eraser = S3Eraser(self._client, self._bucket, self._versions, crash)
         self._writer = S3Writer(self._client, self._bucket, part_bytes, crash)
         self._doors = tuple(threading.Lock() for _ in range(_DOORS))
         check_bucket(self._client, self._bucket)
@@ -98,6 +101,13 @@ class S3Blobs:
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
         with self._alone(address):
             self._versions.lock(address, self._ours(address), _lock_until(retain_until))
+
+    def own_time(self) -> datetime | None:
+        return bucket_time(self._client, self._bucket)
+
+    def erase(self, address: ContentAddress, permit: ErasePermit) -> Deletion:
+        with self._alone(address):
+            return self._eraser.erase(address, permit)
 
     def addresses(self) -> Iterator[ContentAddress]:
         """Of deleted ones too: a deletion marker deletes nothing."""

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from zdda.model.identifiers import ContentAddress
+from zdda.storage.s3_bucket import server_time
 from zdda.storage.s3_errors import WriteNotKept, code_of, status_of, translated
 
 PREFIX = "objects/"
@@ -123,6 +124,25 @@ class Versions:
             for page in pages:
                 for each in page.get("Versions", []):
                     yield each["Key"], each["VersionId"]
+
+    def all_of(self, address: ContentAddress) -> tuple[list[str], list[str], datetime | None]:
+        """(versions, deletion markers, the store's time) under the object's key, whosever they are."""
+        key, versions, markers, now = key_of(address), list[str](), list[str](), None
+        pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key)
+        with translated():
+            for page in pages:
+                now = server_time(page)
+                versions += [each["VersionId"] for each in page.get("Versions", []) if each["Key"] == key]
+                markers += [each["VersionId"] for each in page.get("DeleteMarkers", []) if each["Key"] == key]
+        return versions, markers, now
+
+    def locked(self, address: ContentAddress, version: str) -> tuple[datetime, bool]:
+        """(end of the lock in whatever mode, legal hold) of one version, whosever it is."""
+        which = {"Bucket": self._bucket, "Key": key_of(address), "VersionId": version}
+        with translated():
+            retention = self._if_any(self._client.get_object_retention, which).get("Retention", {})
+            hold = self._if_any(self._client.get_object_legal_hold, which).get("LegalHold", {})
+        return retention.get("RetainUntilDate", NEVER).astimezone(UTC), hold.get("Status") == "ON"
 
     def lock(self, address: ContentAddress, version: Version, until: datetime) -> Version:
         """Locks a version until then at least; raises ``WriteNotKept`` where the store does not say so afterwards."""

@@ -1,0 +1,1 @@
+"""Ends of keeping: what may go and why, permits to erase, erasing everywhere, the receipt. Only this room permits."""
