@@ -27,6 +27,7 @@ from zdda.storage.object_record import ObjectRecord
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_client import S3Address, connect
+from zdda.storage.site import Site
 
 _MIB = 1024 * 1024
 _CLIENTS, _OBJECTS, _ROUNDS, _SIZE = 16, 160, 7, 100_000
@@ -48,7 +49,7 @@ class _Door:
         generations = GenerationKeys(folder / "generations", wrapper, system_entropy, SystemClock())
         generations.create(_TENANT)
         areas = [FilesystemKeyArea(folder / name, system_entropy) for name in ("one", "two")]
-        self.store = ObjectStore(blobs, areas, generations)
+        self.store = ObjectStore([Site("main", blobs)], areas, generations)
 
     def sealed(self, number: int) -> tuple[ObjectRecord, bytes]:
         """An object that is about to be stored."""

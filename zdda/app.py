@@ -21,7 +21,7 @@ from zdda.access.packages import PackageAccess
 from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.audit.log import sequence
-from zdda.blob_stores import CanaryWork, make_store, open_guarantee, open_store
+from zdda.blob_stores import CanaryWork, make_stores, open_guarantee, open_sites
 from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
@@ -59,6 +59,7 @@ from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.object_store import ObjectStore
+from zdda.storage.site import Site
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.fetched_files import FetchedFiles
@@ -78,15 +79,21 @@ class Vault:
 
     tenant: TenantId
     generations: GenerationKeys
-    blobs: BlobStore
+    sites: tuple[Site, ...]
     key_areas: tuple[FilesystemKeyArea, ...]
     store: ObjectStore
     spool: Spool
 
+    @property
+    def blobs(self) -> BlobStore:
+        """The first site's store."""
+        return self.sites[0].blobs
+
     def close(self) -> None:
         for key_area in self.key_areas:
             key_area.close()
-        self.blobs.close()
+        for site in self.sites:
+            site.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,15 +132,15 @@ def open_vault(
     entropy: Entropy = system_entropy,
     crash: CrashPoint = no_crash,
 ) -> Vault:
-    """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_store`` raises."""
+    """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_sites`` raises."""
     tenant = tenant_id(settings.archive.tenant)
     wrapper = key_wrapper(settings.keys, folder, entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
-    blobs = open_store(settings, folder, tenant, crash)
+    sites = open_sites(settings, folder, entropy, crash)
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
-    store = ObjectStore(blobs, key_areas, generations, _alarm)
+    store = ObjectStore(sites, key_areas, generations, _alarm)
     spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
-    return Vault(tenant, generations, blobs, key_areas, store, spool)
+    return Vault(tenant, generations, sites, key_areas, store, spool)
 
 
 def initialise(settings: Settings, folder: Path) -> None:
@@ -146,7 +153,7 @@ def initialise(settings: Settings, folder: Path) -> None:
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
     if tenant not in generations.tenants():
         generations.create(tenant)
-    make_store(settings, folder)
+    make_stores(settings, folder, system_entropy)
     open_vault(settings, folder).close()
     open_database(settings, folder).dispose()
 

@@ -51,7 +51,7 @@ def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()
         for path in settings.keys.key_areas:
             places.append(KeyAreaSurvey(folder / path))
             opened.callback(places[-1].close)
-        blobs, marker = open_store_to_doubt(settings, folder, tenant)
+        blobs, marker = open_store_to_doubt(settings, folder, system_entropy)
         opened.callback(blobs.close)
         yield Stores(settings.archive.id, tenant, generations, blobs, places, blobs.latest_lock, marker)
 

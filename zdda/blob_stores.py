@@ -1,8 +1,11 @@
-"""Which blob store the settings mean, opened. Nothing of S3 is imported for an archive that keeps its objects in a
-folder."""
+"""Which blob stores the settings mean, opened: one entry of ``KINDS`` for each kind. Nothing of S3 is imported for an
+archive that keeps its objects in a folder."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +15,15 @@ from zdda.fsck.stores import Blobs
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import InvalidInput
-from zdda.model.identifiers import TenantId
-from zdda.settings import Settings
+from zdda.model.identifiers import TenantId, tenant_id
+from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
-from zdda.storage.guarantee import CanaryGuarantee, Guarantee, NoGuarantee
+from zdda.storage.filesystem_key_area import FilesystemKeyArea
+from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
+from zdda.storage.key_area import KeyArea
 from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.site import Site
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
 
 if TYPE_CHECKING:
@@ -27,87 +33,94 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 
 
-def make_store(settings: Settings, folder: Path) -> None:
-    """Makes what a new archive's store needs and can be made by us: its bucket. One that is there stays as it is."""
-    if settings.store.kind == "s3":
-        from zdda.storage.s3_bucket import bucket_exists, make_bucket
-        from zdda.storage.s3_client import connect
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a kind of store is opened with. ``site`` holds the store's own settings; relative paths are below
+    ``folder``."""
 
-        address = s3_address(settings, folder)
-        client = connect(address)
-        try:
-            if not bucket_exists(client, address.bucket):
-                make_bucket(client, address.bucket)
-        finally:
-            client.close()
+    site: SiteSettings
+    folder: Path
+    archive: str
+    tenant: TenantId
+    entropy: Entropy
+    crash: CrashPoint = no_crash
 
 
-def open_store(settings: Settings, folder: Path, tenant: TenantId, crash: CrashPoint = no_crash) -> BlobStore:
-    """The store, claimed for this archive; raises ``WrongStore``, ``StoreFailed``, ``StoreNotGuaranteed``,
-    ``Unavailable``."""
-    if settings.store.kind == "memory":
-        return MemoryBlobs()
-    if settings.store.kind == "s3":
-        from zdda.storage.s3_blobs import S3Blobs
-        from zdda.storage.s3_bucket import claim_bucket
-        from zdda.storage.s3_client import connect
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What one kind of store can do.
 
-        address = s3_address(settings, folder)
-        client = connect(address)
-        try:
-            claim_bucket(client, address.bucket, settings.archive.id, [tenant])
-        finally:
-            client.close()
-        return S3Blobs(address, part_bytes=settings.store.s3.part_bytes, crash=crash)
-    directory = folder / settings.store.directory
-    claim_store(directory, settings.archive.id, [tenant])
-    return FilesystemBlobs(directory, immutable=settings.store.immutable, crash=crash)
+    ``make`` makes what a new archive's store needs and can be made by us; what is there stays as it is. ``open`` claims
+    the store for this archive; raises ``WrongStore``, ``StoreFailed``, ``StoreNotGuaranteed``, ``Unavailable``.
+    ``doubt`` opens it for ``fsck`` and says what is wrong with its marker; nothing is claimed. ``canary`` tries to
+    destroy probes; None where nothing is locked.
+    """
+
+    open: Callable[[Opening], BlobStore]
+    doubt: Callable[[Opening], tuple[Blobs, str | None]]
+    make: Callable[[Opening], None] = lambda _opening: None
+    canary: Callable[[StoreSettings, Path, Clock, Entropy], list[Trial]] | None = None
 
 
-def open_store_to_doubt(settings: Settings, folder: Path, tenant: TenantId) -> tuple[Blobs, str | None]:
-    """The store for ``fsck``, and what is wrong with its marker; nothing is claimed. Raises ``InvalidInput`` for a
-    store that nobody can see from outside, and what ``open_store`` raises."""
-    if settings.store.kind == "memory":
-        raise InvalidInput("a store in memory cannot be checked from outside")
-    if settings.store.kind == "s3":
-        from zdda.storage.s3_blobs import S3Blobs
-        from zdda.storage.s3_bucket import read_marker
-        from zdda.storage.s3_client import connect
+def make_stores(settings: Settings, folder: Path, entropy: Entropy) -> None:
+    """Makes what every site of a new archive needs."""
+    for opening in _openings(settings, folder, entropy, no_crash):
+        KINDS[opening.site.kind].make(opening)
 
-        address = s3_address(settings, folder)
-        client = connect(address)
-        try:
-            data = read_marker(client, address.bucket)
-        finally:
-            client.close()
-        problem = ABSENT if data is None else problem_of(data, settings.archive.id, [tenant])
-        return S3Blobs(address, part_bytes=settings.store.s3.part_bytes), problem
-    directory = folder / settings.store.directory
-    problem = check_store(directory, settings.archive.id, [tenant])
-    return FilesystemBlobs(directory, immutable=settings.store.immutable), problem
+
+def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint = no_crash) -> tuple[Site, ...]:
+    """Every site, claimed for this archive; raises what ``Kind.open`` raises."""
+    opened: list[Site] = []
+    try:
+        for opening in _openings(settings, folder, entropy, crash):
+            blobs = KINDS[opening.site.kind].open(opening)
+            opened.append(Site(opening.site.name, blobs))
+            opened[-1] = Site(opening.site.name, blobs, open_records(opening))
+    except BaseException:
+        for site in opened:
+            site.close()
+        raise
+    return tuple(opened)
+
+
+def open_records(opening: Opening) -> KeyArea | None:
+    """The site's own place of object records, if it has one."""
+    records = opening.site.records
+    if records.kind == "folder":
+        return FilesystemKeyArea(opening.folder / records.directory, opening.entropy, crash=opening.crash)
+    return None
+
+
+def open_store_to_doubt(
+    settings: Settings, folder: Path, entropy: Entropy, site: str | None = None
+) -> tuple[Blobs, str | None]:
+    """The store of a site (of the first, where none is named) for ``fsck``, and what is wrong with its marker. Raises
+    ``InvalidInput`` for a store that nobody can see from outside, and what ``Kind.open`` raises."""
+    wanted = settings.each_site()[0].name if site is None else settings.site(site).name
+    (opening,) = (each for each in _openings(settings, folder, entropy, no_crash) if each.site.name == wanted)
+    return KINDS[opening.site.kind].doubt(opening)
 
 
 def open_guarantee(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:
-    """Whether the store may be trusted with what needs a guaranteed one; nothing is asked yet."""
-    if settings.store.kind != "s3":
-        return NoGuarantee(f"a store of kind {settings.store.kind} guarantees nothing")
-    return CanaryGuarantee(lambda: fly_canary(settings, folder, clock, entropy), clock, _tell)
+    """Whether the sites may be trusted with what needs guaranteed stores; nothing is asked yet."""
+    return Guarantees({site.name: _guarantee(site, folder, clock, entropy) for site in settings.each_site()})
 
 
-def fly_canary(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> list[Trial]:
-    """What the store does when its probes are to be destroyed; raises ``InvalidInput`` for a store that locks nothing,
-    ``Unavailable``."""
-    if settings.store.kind != "s3":
+def _guarantee(site: SiteSettings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:
+    canary = KINDS[site.kind].canary
+    if canary is None:
+        return NoGuarantee(f"a store of kind {site.kind} guarantees nothing")
+    return CanaryGuarantee(partial(canary, site, folder, clock, entropy), clock, partial(_tell, site.name))
+
+
+def fly_canary(settings: Settings, folder: Path, clock: Clock, entropy: Entropy, site: str) -> list[Trial]:
+    """What a site's store does when its probes are to be destroyed; raises ``InvalidInput`` for a site that there is
+    not and for a store that locks nothing, ``Unavailable``."""
+    chosen = settings.site(site)
+    canary = KINDS[chosen.kind].canary
+    if canary is None:
         raise InvalidInput("only a store in a bucket can be tried")
-    from zdda.storage.canary import Canary
-    from zdda.storage.s3_client import connect
-
-    address = s3_address(settings, folder)
-    client = connect(address)
-    try:
-        return Canary(client, address.bucket, clock, entropy).run()
-    finally:
-        client.close()
+    return canary(chosen, folder, clock, entropy)
 
 
 class CanaryWork(WorkSource):
@@ -121,15 +134,94 @@ class CanaryWork(WorkSource):
         return False
 
 
-def _tell(event: str, found: list[str]) -> None:
-    (_log.info if event == "store-held" else _log.error)(event, found=found)
+def _openings(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint) -> Sequence[Opening]:
+    tenant = tenant_id(settings.archive.tenant)
+    return [Opening(site, folder, settings.archive.id, tenant, entropy, crash) for site in settings.each_site()]
 
 
-def s3_address(settings: Settings, folder: Path) -> S3Address:
-    """The bucket that the settings name."""
+def _tell(site: str, event: str, found: Collection[str]) -> None:
+    (_log.info if event == "store-held" else _log.error)(event, site=site, found=list(found))
+
+
+def _open_memory(_opening: Opening) -> BlobStore:
+    return MemoryBlobs()
+
+
+def _doubt_memory(_opening: Opening) -> tuple[Blobs, str | None]:
+    raise InvalidInput("a store in memory cannot be checked from outside")
+
+
+def _open_folder(opening: Opening) -> BlobStore:
+    directory = opening.folder / opening.site.directory
+    claim_store(directory, opening.archive, [opening.tenant])
+    return FilesystemBlobs(directory, immutable=opening.site.immutable, crash=opening.crash)
+
+
+def _doubt_folder(opening: Opening) -> tuple[Blobs, str | None]:
+    directory = opening.folder / opening.site.directory
+    problem = check_store(directory, opening.archive, [opening.tenant])
+    return FilesystemBlobs(directory, immutable=opening.site.immutable), problem
+
+
+def _make_bucket(opening: Opening) -> None:
+    from zdda.storage.s3_bucket import bucket_exists, make_bucket
+    from zdda.storage.s3_client import connect
+
+    address = s3_address(opening.site, opening.folder)
+    client = connect(address)
+    try:
+        if not bucket_exists(client, address.bucket):
+            make_bucket(client, address.bucket)
+    finally:
+        client.close()
+
+
+def _open_bucket(opening: Opening) -> BlobStore:
+    from zdda.storage.s3_blobs import S3Blobs
+    from zdda.storage.s3_bucket import claim_bucket
+    from zdda.storage.s3_client import connect
+
+    address = s3_address(opening.site, opening.folder)
+    client = connect(address)
+    try:
+        claim_bucket(client, address.bucket, opening.archive, [opening.tenant])
+    finally:
+        client.close()
+    return S3Blobs(address, part_bytes=opening.site.s3.part_bytes, crash=opening.crash)
+
+
+def _doubt_bucket(opening: Opening) -> tuple[Blobs, str | None]:
+    from zdda.storage.s3_blobs import S3Blobs
+    from zdda.storage.s3_bucket import read_marker
+    from zdda.storage.s3_client import connect
+
+    address = s3_address(opening.site, opening.folder)
+    client = connect(address)
+    try:
+        data = read_marker(client, address.bucket)
+    finally:
+        client.close()
+    problem = ABSENT if data is None else problem_of(data, opening.archive, [opening.tenant])
+    return S3Blobs(address, part_bytes=opening.site.s3.part_bytes), problem
+
+
+def _fly_in_bucket(store: StoreSettings, folder: Path, clock: Clock, entropy: Entropy) -> list[Trial]:
+    from zdda.storage.canary import Canary
+    from zdda.storage.s3_client import connect
+
+    address = s3_address(store, folder)
+    client = connect(address)
+    try:
+        return Canary(client, address.bucket, clock, entropy).run()
+    finally:
+        client.close()
+
+
+def s3_address(store: StoreSettings, folder: Path) -> S3Address:
+    """The bucket that a store's settings name."""
     from zdda.storage.s3_client import S3Address
 
-    s3 = settings.store.s3
+    s3 = store.s3
     authorities = s3.certificate_authorities
     return S3Address(
         endpoint=s3.endpoint,
@@ -143,3 +235,11 @@ def s3_address(settings: Settings, folder: Path) -> S3Address:
         attempts=s3.attempts,
         connections=s3.connections,
     )
+
+
+KINDS: Mapping[str, Kind] = {
+    "filesystem": Kind(_open_folder, _doubt_folder),
+    "s3": Kind(_open_bucket, _doubt_bucket, _make_bucket, _fly_in_bucket),
+    "memory": Kind(_open_memory, _doubt_memory),
+}
+"""By ``store.kind``."""

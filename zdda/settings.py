@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import tenant_id
+from zdda.model.placement import Copies, Placement
 from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
 
 _MIB = 1024 * 1024
@@ -109,6 +110,22 @@ class StoreSettings(Section):
         return self
 
 
+class RecordsSettings(Section):
+    """A site's own place of object records."""
+
+    kind: Literal["none", "folder"] = Field(
+        "none", description="none: the site's records lie in keys.key_areas only; folder"
+    )
+    directory: Path = Field(Path("records"), description="the place's folder, where the kind is folder")
+
+
+class SiteSettings(StoreSettings):
+    """One of several places far apart, each with a store of its own."""
+
+    name: str = Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="names the site; never changed later")
+    records: RecordsSettings = Field(RecordsSettings(), description="the site's own place of object records")
+
+
 class TokenSettings(Section):
     """A key in a token (HSM) behind PKCS#11."""
 
@@ -140,7 +157,8 @@ class KeySettings(Section):
     key_encryption_key: Path = Field(Path("keys/key-encryption.key"), description="32 bytes that wrap the generations")
     generations: Path = Field(Path("keys/generations.json"), description="the sealed generation keys")
     key_areas: tuple[Path, ...] = Field(
-        (Path("key-area-1"), Path("key-area-2")), min_length=2, description="two folders at least, on different disks"
+        (Path("key-area-1"), Path("key-area-2")),
+        description="folders on different disks; with the sites' own places, two places at least",
     )
     seal_key: Path = Field(Path("keys/seal.key"), description="private key of the archive's seal, PEM")
     seal_certificates: Path = Field(Path("keys/seal.pem"), description="its certificate, then the issuers', PEM")
@@ -235,6 +253,10 @@ class ClassSettings(Section):
         "then the policy decides; 0: it does not wait",
     )
 
+    stores: tuple[str, ...] = Field((), description="the sites where its packages lie, by name; none: every site")
+    copies: Copies = Field(
+        Copies.ALL, description="stored means: all of these sites hold the package, or one does and the others follow"
+    )
     guaranteed_store: bool = Field(
         False, description="refuse deposits while no canary has shown that the store keeps what it locks"
     )
@@ -242,7 +264,8 @@ class ClassSettings(Section):
     def retention_class(self) -> RetentionClass:
         policy = IntakePolicy(self.total_failed, self.indeterminate, self.no_signature)
         wait = timedelta(hours=self.revocation_wait_hours)
-        return RetentionClass(self.name, self.mark, self.years, policy, wait, self.guaranteed_store)
+        placement = Placement(self.stores, self.copies)
+        return RetentionClass(self.name, self.mark, self.years, policy, wait, self.guaranteed_store, placement)
 
 
 class LogSettings(Section):
@@ -270,6 +293,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     spool: SpoolSettings = SpoolSettings()
     store: StoreSettings = StoreSettings()
+    sites: tuple[SiteSettings, ...] = Field((), description="several stores instead of one, [[sites]] each")
     keys: KeySettings = KeySettings()
     listen: ListenSettings = ListenSettings()
     intake: IntakeSettings = IntakeSettings()
@@ -285,6 +309,36 @@ class Settings(BaseSettings):
         if len({item.name for item in value}) != len(value):
             raise ValueError("a retention class is named twice")
         return value
+
+    @model_validator(mode="after")
+    def _sites(self) -> Self:
+        names = [each.name for each in self.sites]
+        if len(set(names)) != len(names):
+            raise ValueError("sites: a site is named twice")
+        if self.sites and "store" in self.model_fields_set:
+            raise ValueError("sites: either [store] or [[sites]], not both")
+        places = {each.name: each.records.kind != "none" for each in self.each_site()}
+        for each in self.retention:
+            if unknown := sorted(set(each.stores) - set(places)):
+                raise ValueError(f"retention: {each.name} names sites that there are not: {', '.join(unknown)}")
+        placements = [each.retention_class().placement for each in self.retention] or [Placement()]
+        for placement in placements:
+            if len(self.keys.key_areas) + sum(places[name] for name in placement.among(places)) < 2:
+                raise ValueError("keys.key_areas: object records lie in two places at least, those of sites counted")
+        return self
+
+    def each_site(self) -> tuple[SiteSettings, ...]:
+        """The sites; where none is named, ``[store]`` is the one site, called main."""
+        if self.sites:
+            return self.sites
+        return (SiteSettings(name="main", **{name: getattr(self.store, name) for name in StoreSettings.model_fields}),)
+
+    def site(self, name: str) -> SiteSettings:
+        """Raises ``InvalidInput`` for a site that there is not."""
+        for each in self.each_site():
+            if each.name == name:
+                return each
+        raise InvalidInput(f"there is no store named {name}: {', '.join(each.name for each in self.each_site())}")
 
     @classmethod
     def settings_customise_sources(

@@ -86,6 +86,6 @@ def test_a_store_in_s3_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv(f"ZDDA_STORE__S3__{name}", value)
     monkeypatch.setenv("ZDDA_STORE__S3__SECRET_KEY", "never shown")
     file.write_text('[store]\nkind = "s3"\n[store.s3]\ncertificate_authorities = "trust/store.pem"\n')
-    address = s3_address(load(file), tmp_path)
+    address = s3_address(load(file).store, tmp_path)
     assert address.certificate_authorities == tmp_path / "trust" / "store.pem"
     assert "never shown" not in repr(address)

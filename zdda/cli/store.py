@@ -9,12 +9,10 @@ import typer
 
 from zdda.cli.folder import HERE, Folder, saying_why
 from zdda.model.clock import SystemClock, system_entropy
-from zdda.model.errors import InvalidInput
 from zdda.settings import load
+from zdda.storage.site import MAIN
 
 store = typer.Typer(no_args_is_help=True, help="What lies under the archive.")
-NAME = "main"
-"""The one store that the settings name."""
 
 
 @store.callback()
@@ -24,7 +22,7 @@ def _stores() -> None:
 
 @store.command()
 def canary(
-    name: Annotated[str, typer.Argument(help="The store; the one of the settings is called main.")] = NAME,
+    name: Annotated[str, typer.Argument(help="The site; where the settings name none, main.")] = MAIN,
     folder: Folder = HERE,
     json: Annotated[bool, typer.Option("--json", help="Print each trial as JSON, one a line.")] = False,
 ) -> None:
@@ -36,9 +34,7 @@ def canary(
 
     with saying_why():
         settings = load(folder / "zdda.toml")
-        if name != NAME:
-            raise InvalidInput(f"there is no store named {name}: the one of the settings is called {NAME}")
-        trials = fly_canary(settings, folder, SystemClock(), system_entropy)
+        trials = fly_canary(settings, folder, SystemClock(), system_entropy, name)
     from zdda.storage.canary import guaranteed
 
     for each in trials:

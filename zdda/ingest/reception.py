@@ -101,8 +101,9 @@ class DepositReception:
         metadata = parse_submission_metadata(data)
         if metadata.retention_class not in self._workshop.classes:
             raise RetentionClassUnknown("the archive has no retention class of that name")
-        if self._workshop.classes[metadata.retention_class].guaranteed_store:
-            problem = self._workshop.guarantee.problem()
+        chosen = self._workshop.classes[metadata.retention_class]
+        if chosen.guaranteed_store:
+            problem = self._workshop.guarantee.problem(chosen.placement.sites)
             if problem is not None:
                 raise StoreNotGuaranteed(f"the retention class needs a guaranteed store: {problem}")
         self._metadata = metadata

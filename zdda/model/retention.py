@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
+from zdda.model.placement import EVERYWHERE, Placement
+
 
 class DisposalMark(StrEnum):
     """Skartační znak (act 499/2004): A permanent archiving, S destruction, V review by the archivist."""
@@ -39,6 +41,7 @@ class RetentionClass:
     ``years`` is at least 1; for mark A it is the time until the hand-over to a public archive is judged.
     ``revocation_wait``: the longest that a deposit waits for revocation data after it was received.
     ``guaranteed_store``: it is taken in only while the store is shown to keep what it locks.
+    ``placement``: at which sites its packages lie, and how many must hold one before it counts as stored.
     """
 
     name: str
@@ -47,6 +50,7 @@ class RetentionClass:
     intake: IntakePolicy = IntakePolicy()
     revocation_wait: timedelta = timedelta(0)
     guaranteed_store: bool = False
+    placement: Placement = EVERYWHERE
 
     def __post_init__(self) -> None:
         if not 1 <= self.years <= 1000:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,8 +26,8 @@ Tell = Callable[[str, list[str]], None]
 class Guarantee(Protocol):
     """Whether a store is guaranteed, and the work of finding out."""
 
-    def problem(self) -> str | None:
-        """Why the store is not guaranteed; None where it is."""
+    def problem(self, sites: Collection[str] = ()) -> str | None:
+        """Why the store is not guaranteed; None where it is. ``sites``: those that count, of several; none: all."""
         ...
 
     def try_if_due(self) -> None:
@@ -41,7 +41,7 @@ class NoGuarantee:
     def __init__(self, why: str) -> None:
         self._why = why
 
-    def problem(self) -> str | None:
+    def problem(self, _sites: Collection[str] = ()) -> str | None:
         """Why the store is not guaranteed; None where it is."""
         return self._why
 
@@ -59,7 +59,7 @@ class CanaryGuarantee:
         self._problem: str | None = "no canary has tried the store yet"
         self._one = threading.Lock()
 
-    def problem(self) -> str | None:
+    def problem(self, _sites: Collection[str] = ()) -> str | None:
         """Why the store is not guaranteed; None where it is."""
         return self._problem
 
@@ -92,3 +92,23 @@ class CanaryGuarantee:
             self._tell("store-gives-way", broken)
         if weak := ended(Outcome.WEAK):
             self._tell("store-weak", weak)
+
+
+class Guarantees:
+    """Those of several sites: what needs a guaranteed store needs every site guaranteed that it is placed at."""
+
+    def __init__(self, of_sites: Mapping[str, Guarantee]) -> None:
+        self._of_sites = dict(of_sites)
+
+    def problem(self, sites: Collection[str] = ()) -> str | None:
+        """The first site's problem, with its name where there are several; None where there is none."""
+        for name, guarantee in self._of_sites.items():
+            problem = guarantee.problem() if not sites or name in sites else None
+            if problem is not None:
+                return problem if len(self._of_sites) == 1 else f"{name}: {problem}"
+        return None
+
+    def try_if_due(self) -> None:
+        """One after another; see ``CanaryGuarantee``."""
+        for guarantee in self._of_sites.values():
+            guarantee.try_if_due()

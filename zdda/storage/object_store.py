@@ -10,9 +10,11 @@ from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.model.errors import Conflict, IntegrityError, NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress, TenantId
 from zdda.model.objects import ObjectKind, ObjectName
-from zdda.storage.blob_store import BlobStore, OpenStream
+from zdda.model.placement import EVERYWHERE, Placement
+from zdda.storage.blob_store import OpenStream
 from zdda.storage.key_area import KeyArea, newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed, seal_record
+from zdda.storage.site import Placed, Site
 
 Alarm = Callable[[str, ObjectName], None]
 """Called with what is damaged (``record``, ``object``) and whose it is."""
@@ -25,18 +27,24 @@ class ObjectVanished(IntegrityError):
 
 
 class ObjectStore:
-    """Encrypted objects and their records, in one blob store and two places of the key area at least."""
+    """Encrypted objects and their records, at one site or several, with two places of records at least.
+
+    ``key_areas`` are the archive's own places; those of sites that have one are counted."""
 
     def __init__(
         self,
-        blobs: BlobStore,
+        sites: Sequence[Site],
         key_areas: Sequence[KeyArea],
         generations: GenerationKeys,
         alarm: Alarm = lambda _what, _name: None,
     ) -> None:
-        if len(key_areas) < 2:
+        self._sites = tuple(sites)
+        places = [*key_areas, *(site.records for site in sites if site.records is not None)]
+        if len(places) < 2:
             raise ValueError("object records lie in two places at least")
-        self._blobs, self._key_areas = blobs, tuple(key_areas)
+        if not sites:
+            raise ValueError("objects lie at one site at least")
+        self._blobs, self._key_areas = sites[0].blobs, tuple(places)
         self._generations, self._alarm = generations, alarm
 
     def seal_record(
@@ -51,7 +59,7 @@ class ObjectStore:
         """The record of an object that is about to be stored; nothing is written yet."""
         return seal_record(self._generations, name, address, length, sha512, data_key, retain_until)
 
-    def put(self, record: ObjectRecord, open_stream: OpenStream) -> None:
+    def put(self, record: ObjectRecord, open_stream: OpenStream, placement: Placement = EVERYWHERE) -> Placed:
         """Stores an object; safe to repeat. When it returns, the record lies in every place and the bytes under
         their lock. If everything stops in between, records without bytes may be left: they lock nothing, and the
         repeated ``put`` completes them.
@@ -62,7 +70,11 @@ class ObjectStore:
             record = max(record, each, key=lambda one: one.retain_until)
         for key_area in self._key_areas:
             key_area.write(record)
-        self._blobs.put(record.address, record.length, open_stream, record.retain_until)
+        placed = placement.among(site.name for site in self._sites)
+        for site in self._sites:
+            if site.name in placed:
+                site.blobs.put(record.address, record.length, open_stream, record.retain_until)
+        return Placed(placed)
 
     def record(self, name: ObjectName) -> ObjectRecord:
         """The record from the first place that gives a good one.

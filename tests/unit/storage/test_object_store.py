@@ -20,6 +20,7 @@ from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.memory_key_area import MemoryKeyArea
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
 from zdda.storage.object_store import ObjectStore
+from zdda.storage.site import Site
 
 CLOCK = FixedClock(datetime(2026, 11, 22, 12, tzinfo=UTC))
 UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
@@ -38,7 +39,10 @@ class World:
         self.blobs, self.areas = MemoryBlobs(), (MemoryKeyArea(), MemoryKeyArea())
         self.alarms: list[tuple[str, ObjectName]] = []
         self.store = ObjectStore(
-            self.blobs, self.areas, self.generations, lambda what, name: self.alarms.append((what, name))
+            [Site("main", self.blobs)],
+            self.areas,
+            self.generations,
+            lambda what, name: self.alarms.append((what, name)),
         )
 
     def record(self, name: ObjectName = NAME) -> tuple[ObjectRecord, bytes]:
@@ -72,7 +76,7 @@ def test_what_was_put_is_opened(world: World) -> None:
 
 def test_one_place_of_records_is_not_enough(world: World) -> None:
     with pytest.raises(ValueError, match="two places"):
-        ObjectStore(world.blobs, world.areas[:1], world.generations)
+        ObjectStore([Site("main", world.blobs)], world.areas[:1], world.generations)
 
 
 def test_a_lost_place_of_records_is_no_loss(world: World) -> None:
