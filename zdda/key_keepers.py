@@ -12,7 +12,7 @@ from zdda.crypto.pkcs11_signing import Pkcs11Signer
 from zdda.crypto.pkcs11_token import Pkcs11Token, pin_from_file
 from zdda.crypto.signing import Signer, SoftwareSigner
 from zdda.model.clock import Clock, Entropy
-from zdda.model.errors import IntegrityError, InvalidInput
+from zdda.model.errors import IntegrityError, InvalidInput, NotFound
 from zdda.settings import KeySettings, TokenSettings
 from zdda.storage.durable_files import make_folder
 
@@ -25,6 +25,20 @@ def key_wrapper(keys: KeySettings, folder: Path, entropy: Entropy) -> KeyWrapper
     if held is not None:
         return Pkcs11KeyWrapper(_token(held, folder), held.key, entropy)
     return LocalKeyWrapper.load(folder / keys.key_encryption_key, entropy)
+
+
+def open_generations(keys: KeySettings, folder: Path, entropy: Entropy, clock: Clock) -> GenerationKeys:
+    """The generation keys; raises ``NotFound`` where there are none, and what ``key_wrapper`` raises."""
+    found = GenerationKeys(folder / keys.generations, key_wrapper(keys, folder, entropy), entropy, clock)
+    if not found.tenants():
+        raise NotFound("there are no generation keys")
+    return found
+
+
+def named_keeper(keys: KeySettings) -> str:
+    """Where the key-encryption key is kept, for a person."""
+    held = keys.key_encryption_token
+    return f"file {keys.key_encryption_key}" if held is None else f"token {held.token}, key {held.key} (PKCS#11)"
 
 
 def make_key_encryption_key(keys: KeySettings, folder: Path, entropy: Entropy) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-CALLS = ("write", "pwrite", "fsync", "fdatasync", "link")
+CALLS = ("write", "pwrite", "fsync", "fdatasync", "link", "replace", "unlink")
 
 
 @contextmanager

@@ -1,59 +1,47 @@
 """Generation keys: per tenant, numbered from 1, unwrapped once; they wrap the data key of each object.
 
 Destroying a generation key makes every record that is wrapped under it worthless, wherever copies of the
-record may lie. So these keys are kept out of ordinary backups.
+record may lie. So these keys are kept out of ordinary backups, and every copy that the archive makes of one is counted.
 """
 
 from __future__ import annotations
 
-import base64
-import fcntl
 import hashlib
 import hmac
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from zdda.crypto.key_wrapping import KeyWrapper
-from zdda.model.canonical_json import canonical_json, parse_json
+from zdda.crypto.generation_export import GenerationExport, RecoveryRecipient, seal_export
+from zdda.crypto.generation_file import (
+    MAXIMUM_FILE,
+    CountedExport,
+    DestroyedGeneration,
+    Generation,
+    TenantKeys,
+    content_id_context,
+    generation_context,
+    read_generations,
+    write_generations,
+)
+from zdda.crypto.key_wrapping import KEY_LENGTH, KeyWrapper
+from zdda.crypto.sealed_file import held_alone, held_to_read, replace_file, sweep
 from zdda.model.clock import Clock, Entropy, format_time
-from zdda.model.errors import IntegrityError, NotFound
-from zdda.model.identifiers import TenantId, tenant_id
+from zdda.model.errors import Conflict, IntegrityError, NotFound
+from zdda.model.identifiers import TenantId
 
-FORMAT = "zdda-generations/1"
-KEY_LENGTH = 32
 WRAPPED_DATA_KEY_LENGTH = 1 + 16 + 32
 _WRAPPED_VERSION = b"\x01"
-_MAXIMUM_FILE = 16 * 1024 * 1024
-_SEAL_CONTEXT = b"zdda/1|generations"
 
 
-@dataclass(slots=True)
-class _Generation:
+@dataclass(frozen=True, slots=True)
+class GenerationStanding:
+    """A generation whose key is there. Its copies: the one in the file, and ``exports``."""
+
+    number: int
     created: str
-    wrapped: bytes
-    key: bytes
-    wrapping: AESSIV = field(init=False)
-    authentication: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.wrapping = AESSIV(HKDF(SHA256(), 64, None, b"zdda/1|data-key-wrapping").derive(self.key))
-        self.authentication = HKDF(SHA256(), 32, None, b"zdda/1|authentication").derive(self.key)
-
-
-@dataclass(slots=True)
-class _TenantKeys:
-    content_id_wrapped: bytes
-    content_id_key: bytes
-    generations: dict[int, _Generation] = field(default_factory=dict)
+    exports: tuple[CountedExport, ...]
 
 
 class GenerationKeys:
@@ -74,8 +62,19 @@ class GenerationKeys:
         self._wrapper = wrapper
         self._entropy = entropy
         self._clock = clock
-        self._tenants: dict[TenantId, _TenantKeys] = {}
-        self._load()
+        self._tenants: dict[TenantId, TenantKeys] = {}
+        self._seen: tuple[int, int, int] | None = None
+        with held_to_read(path):
+            self._load()
+
+    def refresh(self) -> bool:
+        """Reads the file again where another process has replaced it since: a new generation is current from then on,
+        a destroyed one gone from this process too. Whether it was. Raises what opening raises; then nothing changes."""
+        if _identity(self._path) == self._seen:
+            return False
+        with held_to_read(self._path):
+            self._load()
+        return True
 
     def tenants(self) -> tuple[TenantId, ...]:
         return tuple(sorted(self._tenants))
@@ -84,26 +83,34 @@ class GenerationKeys:
         """The numbers whose keys are still there, ascending."""
         return tuple(sorted(self._keys(tenant).generations))
 
+    def standing(self, tenant: TenantId) -> tuple[GenerationStanding, ...]:
+        """Every generation that is there, ascending, with its counted copies outside."""
+        held = sorted(self._keys(tenant).generations.items())
+        return tuple(GenerationStanding(number, each.created, each.exports) for number, each in held)
+
+    def destroyed(self, tenant: TenantId) -> tuple[DestroyedGeneration, ...]:
+        """Every generation that was destroyed, in the order in which they were."""
+        return self._keys(tenant).destroyed
+
     def create(self, tenant: TenantId) -> int:
         """Makes the tenant's next generation (the first with its content-id key); durable on return.
 
-        A crash before the file is renamed leaves the old one; then nothing was wrapped under the new key yet.
+        A crash before the file is renamed leaves the old one; then nothing was wrapped under the new key yet. Raises
+        ``Unavailable``.
         """
-        with self._exclusive():
+        with held_alone(self._path):
             self._load()
             held = self._tenants.get(tenant)
             if held is None:
                 content_id_key = self._entropy(KEY_LENGTH)
-                wrapped = self._wrapper.wrap(content_id_key, _content_id_context(tenant))
-                held = _TenantKeys(wrapped, content_id_key)
-            number = max(held.generations, default=0) + 1
+                wrapped = self._wrapper.wrap(content_id_key, content_id_context(tenant))
+                held = TenantKeys(wrapped, content_id_key)
+            number = held.next_number()
             key = self._entropy(KEY_LENGTH)
-            wrapped = self._wrapper.wrap(key, _generation_context(tenant, number))
-            made = _Generation(format_time(self._clock.now()), wrapped, key)
+            wrapped = self._wrapper.wrap(key, generation_context(tenant, number))
+            made = Generation(format_time(self._clock.now()), wrapped, key)
             keys = replace(held, generations={**held.generations, number: made})
-            tenants = {**self._tenants, tenant: keys}
-            self._save(tenants, self._wrapper)
-            self._tenants = tenants  # only now: nothing is ever wrapped under a key that is not durable
+            self._put(tenant, keys)
         return number
 
     def rewrap(self, wrapper: KeyWrapper) -> int:
@@ -112,7 +119,7 @@ class GenerationKeys:
         The keys stay as they are, and so does what is wrapped under them. A crash before the file is renamed leaves the
         old one, wrapped as before. Raises ``NotFound`` where there are none, ``Unavailable`` from either keeper.
         """
-        with self._exclusive():
+        with held_alone(self._path):
             self._load()
             if not self._tenants:
                 raise NotFound("there are no generation keys")
@@ -120,6 +127,76 @@ class GenerationKeys:
             self._save(tenants, wrapper)
             self._tenants, self._wrapper = tenants, wrapper
         return sum(1 + len(keys.generations) for keys in tenants.values())
+
+    def export(self, tenant: TenantId, number: int, recipient: RecoveryRecipient) -> bytes:
+        """The generation key (and the content-id key) sealed to an offline recovery key: ``open_export`` reads it.
+
+        Counted in the file, durably, before it is given out: a crash leaves one copy too many counted, never one too
+        few. Raises ``NotFound``, ``Unavailable``.
+        """
+        with held_alone(self._path):
+            self._load()
+            held, generation = self._keys(tenant), self._generation(tenant, number)
+            now = self._clock.now()
+            content = GenerationExport(
+                tenant, number, generation.created, now, recipient.fingerprint, generation.key, held.content_id_key
+            )
+            sealed = seal_export(content, recipient, self._entropy)
+            counted = CountedExport(format_time(now), recipient.fingerprint, hashlib.sha256(sealed).hexdigest())
+            made = replace(generation, exports=(*generation.exports, counted))
+            self._put(tenant, replace(held, generations={**held.generations, number: made}))
+        return sealed
+
+    def take_back(self, content: GenerationExport, sha256: str) -> bool:
+        """Puts an exported generation back where it is missing, durably; False where it is there already.
+
+        ``sha256`` is the export's, which stays counted. Raises ``Conflict`` for a generation that was destroyed, or
+        where another key has its number, ``Unavailable``.
+        """
+        tenant, number = content.tenant, content.number
+        with held_alone(self._path):
+            self._load()
+            held = self._tenants.get(tenant)
+            if held is None:
+                held = TenantKeys(
+                    self._wrapper.wrap(content.content_id_key, content_id_context(tenant)), content.content_id_key
+                )
+            if any(each.number == number for each in held.destroyed):
+                raise Conflict("this generation was destroyed: it does not come back")
+            there = held.generations.get(number)
+            same = there is None or hmac.compare_digest(there.key, content.key)
+            if not same or not hmac.compare_digest(held.content_id_key, content.content_id_key):
+                raise Conflict("another key is there under this number: the export is of another archive")
+            if there is not None:
+                return False
+            wrapped = self._wrapper.wrap(content.key, generation_context(tenant, number))
+            counted = CountedExport(format_time(content.exported), content.recipient, sha256)
+            made = Generation(content.created, wrapped, content.key, (counted,))
+            self._put(tenant, replace(held, generations={**held.generations, number: made}))
+        return True
+
+    def destroy(self, tenant: TenantId, number: int) -> DestroyedGeneration:
+        """Ends a generation: its key is gone from the file, whose former contents are overwritten in several passes.
+        What it returns names the exports, which people have to destroy. Safe to repeat, and to be repeated until it
+        returns: a crash leaves the key in the file, or in a former content that the next call overwrites.
+
+        **Whoever calls has proven that no object record that is to be kept uses the generation**: else it is lost.
+        Raises ``Conflict`` for the newest generation, ``NotFound`` for one that never was, ``Unavailable``.
+        """
+        with held_alone(self._path):
+            self._load()
+            held = self._keys(tenant)
+            for each in held.destroyed:
+                if each.number == number:
+                    sweep(self._path, self._entropy)
+                    return each
+            ended = self._generation(tenant, number)
+            if number == max(held.generations):
+                raise Conflict("the newest generation is in use: make another first", generation=number)
+            gone = DestroyedGeneration(number, ended.created, format_time(self._clock.now()), ended.exports)
+            left = {other: each for other, each in held.generations.items() if other != number}
+            self._put(tenant, replace(held, generations=left, destroyed=(*held.destroyed, gone)))
+        return gone
 
     def current(self, tenant: TenantId) -> int:
         """The generation that new records belong to; raises ``NotFound`` for a tenant without keys."""
@@ -152,115 +229,50 @@ class GenerationKeys:
         """HMAC-SHA-256 of a plaintext's SHA-256 under the tenant's content-id key; outlives generations."""
         return hmac.digest(self._keys(tenant).content_id_key, sha256, "sha256")
 
-    def _keys(self, tenant: TenantId) -> _TenantKeys:
+    def _keys(self, tenant: TenantId) -> TenantKeys:
         try:
             return self._tenants[tenant]
         except KeyError as error:
             raise NotFound("the tenant has no generation keys") from error
 
-    def _generation(self, tenant: TenantId, number: int) -> _Generation:
+    def _generation(self, tenant: TenantId, number: int) -> Generation:
         try:
             return self._keys(tenant).generations[number]
         except KeyError as error:
             raise NotFound("the generation key is gone or was never made", generation=number) from error
 
-    @contextmanager
-    def _exclusive(self) -> Iterator[None]:
-        """Two processes never make the same number: the later one reads what the earlier one wrote."""
-        lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(lock)
+    def _put(self, tenant: TenantId, keys: TenantKeys) -> None:
+        tenants = {**self._tenants, tenant: keys}
+        self._save(tenants, self._wrapper)
+        self._tenants = tenants  # only now: nothing is ever wrapped under a key that is not durable
 
     def _load(self) -> None:
+        seen = _identity(self._path)
         try:
             with self._path.open("rb") as file:
-                data = file.read(_MAXIMUM_FILE + 1)
+                data = file.read(MAXIMUM_FILE + 1)
         except FileNotFoundError:
             return
-        try:
-            content = parse_json(data, _MAXIMUM_FILE)
-            if content["format"] != FORMAT or set(content) != {"format", "seal", "tenants"}:
-                raise ValueError("unknown format")
-            if canonical_json(content) != data:
-                raise ValueError("not in canonical form")
-            sealed = self._wrapper.unwrap(_decode(content.pop("seal")), _SEAL_CONTEXT)
-            if not hmac.compare_digest(sealed, hashlib.sha256(canonical_json(content)).digest()):
-                raise ValueError("the seal is over other content")
-            self._tenants = {
-                tenant_id(name): self._unwrap_tenant(tenant_id(name), entry)
-                for name, entry in content["tenants"].items()
-            }
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise IntegrityError("the file of generation keys is damaged") from error
+        self._tenants, self._seen = read_generations(data, self._wrapper), seen
 
-    def _unwrap_tenant(self, tenant: TenantId, entry: dict[str, Any]) -> _TenantKeys:
-        wrapped = _decode(entry["contentIdKey"])
-        keys = _TenantKeys(wrapped, self._wrapper.unwrap(wrapped, _content_id_context(tenant)))
-        for generation in entry["generations"]:
-            number, wrapped = generation["number"], _decode(generation["key"])
-            key = self._wrapper.unwrap(wrapped, _generation_context(tenant, number))
-            keys.generations[number] = _Generation(generation["created"], wrapped, key)
-        return keys
-
-    def _save(self, tenants: dict[TenantId, _TenantKeys], wrapper: KeyWrapper) -> None:
-        content: dict[str, object] = {
-            "format": FORMAT,
-            "tenants": {
-                str(tenant): {
-                    "contentIdKey": _encode(keys.content_id_wrapped),
-                    "generations": [
-                        {"created": generation.created, "key": _encode(generation.wrapped), "number": number}
-                        for number, generation in sorted(keys.generations.items())
-                    ],
-                }
-                for tenant, keys in tenants.items()
-            },
-        }
-        digest = hashlib.sha256(canonical_json(content)).digest()
-        content["seal"] = _encode(wrapper.wrap(digest, _SEAL_CONTEXT))
-        _replace_file(self._path, canonical_json(content))
+    def _save(self, tenants: dict[TenantId, TenantKeys], wrapper: KeyWrapper) -> None:
+        replace_file(self._path, write_generations(tenants, wrapper), self._entropy)
+        self._seen = _identity(self._path)
 
 
-def _rewrapped(tenant: TenantId, keys: _TenantKeys, wrapper: KeyWrapper) -> _TenantKeys:
+def _identity(path: Path) -> tuple[int, int, int] | None:
+    """Of the file's present content: every replacement is another file."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
+def _rewrapped(tenant: TenantId, keys: TenantKeys, wrapper: KeyWrapper) -> TenantKeys:
     generations = {
-        number: replace(each, wrapped=wrapper.wrap(each.key, _generation_context(tenant, number)))
+        number: replace(each, wrapped=wrapper.wrap(each.key, generation_context(tenant, number)))
         for number, each in keys.generations.items()
     }
-    content_id = wrapper.wrap(keys.content_id_key, _content_id_context(tenant))
-    return _TenantKeys(content_id, keys.content_id_key, generations)
-
-
-def _generation_context(tenant: TenantId, number: int) -> bytes:
-    return f"zdda/1|generation-key|{tenant}|{number}".encode("ascii")
-
-
-def _content_id_context(tenant: TenantId) -> bytes:
-    return f"zdda/1|content-id-key|{tenant}".encode("ascii")
-
-
-def _encode(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _decode(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    """Old content or new, never a mixture, and durable on return."""
-    temporary = path.with_name(path.name + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "wb", buffering=0) as file:
-        view = memoryview(data)
-        while view:
-            view = view[file.write(view) :]
-        os.fsync(descriptor)
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    content_id = wrapper.wrap(keys.content_id_key, content_id_context(tenant))
+    return replace(keys, content_id_wrapped=content_id, generations=generations)
