@@ -9,6 +9,7 @@ If everything stops in between, the next start (or the next amendment) stores wh
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from uuid import UUID
@@ -25,7 +26,15 @@ from zdda.model.canonical_json import canonical_json
 from zdda.model.errors import Conflict, ZddaError
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
-from zdda.packaging.amendment import AmendedPackage, Amendment, encode_body, make_amendment, read_amendment
+from zdda.packaging.amendment import (
+    AmendedPackage,
+    Amendment,
+    Typed,
+    encode_body,
+    make_amendment,
+    read_amendment,
+)
+from zdda.packaging.preservation_events import PRESERVATION_EVENTS, PreservationEvents
 from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation
 from zdda.storage.object_record import ObjectRecord
 
@@ -50,18 +59,36 @@ def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -
     """Adds new reports to a package, audited; the amendment's identifier, or None where the latest reports that were
     added say exactly this. Nobody else may be amending the package meanwhile.
 
+    Raises as ``_amend`` does.
+    """
+    with workshop.database.read() as tx:
+        earlier = amendments_of(tx, package, VALIDATION)
+    if earlier and _said(workshop, earlier[-1]) == canonical_json(encode_body(body)):
+        return None
+    verdicts = {str(each.number): each.verdict for each in body.documents}
+    return _amend(workshop, package, VALIDATION, body, ("package-validated-again", {"verdicts": verdicts}))
+
+
+def add_preservation_events(workshop: Workshop, package: UUID, body: PreservationEvents) -> UUID:
+    """Adds what was found wrong with a package's objects, and what was done, audited. Nobody else may be amending the
+    package meanwhile. Raises as ``_amend`` does."""
+    told = sorted({f"{each.detail}: {each.outcome}" for each in body.events})
+    return _amend(workshop, package, PRESERVATION_EVENTS, body, ("package-preservation-events", {"events": told}))
+
+
+def _amend(
+    workshop: Workshop, package: UUID, kind: str, body: Typed, audited: tuple[str, Mapping[str, object]]
+) -> UUID:
+    """Lists and stores an amendment; ``audited``: event and facts, beside package and amendment.
+
     Raises ``NotFound`` for a package that is not in the catalog, ``NotAmendable``, and what signer and store raise;
     an amendment that was listed by then is stored at the next start.
     """
     with workshop.database.read() as tx:
         retain_until: datetime = get_package(tx, package).retain_until
         end = end_of_chain(tx, package)
-        earlier = amendments_of(tx, package, VALIDATION)
     if end is None:
         raise NotAmendable("the package has no amendment yet that records its evidence")
-    said = canonical_json(encode_body(body))
-    if earlier and _said(workshop, earlier[-1]) == said:
-        return None
     now = workshop.clock.now()
     amendment = new_identifier(workshop.clock, workshop.entropy)
     sequence, predecessor = end[0] + 1, end[1]
@@ -69,7 +96,7 @@ def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -
         amendment=amendment,
         tenant=workshop.tenant,
         created=now,
-        kind=VALIDATION,
+        kind=kind,
         packages=(AmendedPackage(package, sequence, predecessor),),
         body=body,
     )
@@ -79,19 +106,19 @@ def add_validation(workshop: Workshop, package: UUID, body: RenewedValidation) -
     retain_until = max(retain_until, workshop.store.record(_package(workshop, package)).retain_until)
     object_record = keep_in_file(workshop, spool_file, name, sealed, retain_until)
     workshop.crash("amended.durable")
-    facts = {str(each.number): each.verdict for each in body.documents}
+    event, facts = audited
     with workshop.database.write() as tx:
         insert_amendment(
             tx,
             amendment,
-            VALIDATION,
+            kind,
             now,
             hashlib.sha256(sealed).digest(),
             retain_until,
             [(package, sequence, predecessor)],
             (spool_file, object_record.encode()),
         )
-        record(tx, now, "package-validated-again", package=str(package), amendment=str(amendment), verdicts=facts)
+        record(tx, now, event, package=str(package), amendment=str(amendment), **facts)
     workshop.crash("amended.listed")
     _store(workshop, amendment, spool_file, object_record)
     return amendment

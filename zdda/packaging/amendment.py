@@ -17,12 +17,15 @@ from zdda.model.clock import format_time, parse_time
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.cms import SignedData, read, sign
 from zdda.packaging.errors import AmendmentInvalid
+from zdda.packaging.preservation_events import PRESERVATION_EVENTS, PreservationEvents, read_preservation_events
 from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, read_renewed_validation
 
 FORMAT = "zdda-amendment/1"
 SEALING_STORING_EVIDENCE = "sealing-storing-evidence"
 LIMIT = 64 * 1024 * 1024
 MOST_PACKAGES = 100_000
+Typed = RenewedValidation | PreservationEvents
+"""Bodies about one package."""
 _MOST = 2**31 - 1
 
 
@@ -66,7 +69,7 @@ class Amendment:
     created: datetime
     kind: str
     packages: tuple[AmendedPackage, ...]
-    body: SealingStoringEvidence | RenewedValidation | Mapping[str, Any]
+    body: SealingStoringEvidence | Typed | Mapping[str, Any]
 
 
 def make_amendment(amendment: Amendment, signer: Signer) -> bytes:
@@ -132,9 +135,9 @@ def decode_content(data: bytes) -> Amendment:
     return amendment
 
 
-def encode_body(body: SealingStoringEvidence | RenewedValidation | Mapping[str, Any]) -> Mapping[str, Any]:
+def encode_body(body: SealingStoringEvidence | Typed | Mapping[str, Any]) -> Mapping[str, Any]:
     """The body as a JSON value."""
-    if isinstance(body, RenewedValidation):
+    if isinstance(body, Typed):
         return body.as_json()
     if not isinstance(body, SealingStoringEvidence):
         return body
@@ -190,9 +193,10 @@ def _decode_body(value: Mapping[str, Any]) -> SealingStoringEvidence:
     )
 
 
-_BODIES: Mapping[str, Callable[[Mapping[str, Any]], SealingStoringEvidence | RenewedValidation]] = {
+_BODIES: Mapping[str, Callable[[Mapping[str, Any]], SealingStoringEvidence | Typed]] = {
     SEALING_STORING_EVIDENCE: _decode_body,
     VALIDATION: read_renewed_validation,
+    PRESERVATION_EVENTS: read_preservation_events,
 }
 
 
@@ -205,8 +209,8 @@ def _check(amendment: Amendment) -> None:
     if not _is_kind(amendment.kind):
         raise AmendmentInvalid("is of a kind that cannot be")
     body = amendment.body
-    if isinstance(body, RenewedValidation) and len(packages) != 1:
-        raise AmendmentInvalid("holds reports on the documents of more than one package")
+    if isinstance(body, Typed) and len(packages) != 1:
+        raise AmendmentInvalid("tells of one package and covers several")
     if isinstance(body, SealingStoringEvidence):
         if [each.package for each in body.packages] != packages:
             raise AmendmentInvalid("tells of other packages in its body")

@@ -25,12 +25,13 @@ from zdda.catalog.tables import amendment_packages, amendments, evidence_members
 from zdda.database.session import TenantDatabase
 from zdda.fsck.store_check import StoreCheck
 from zdda.ingest import amending
-from zdda.ingest.amending import NotAmendable, add_validation, finish_amendments
+from zdda.ingest.amending import NotAmendable, add_preservation_events, add_validation, finish_amendments
 from zdda.ingest.reconcile import Difference, Where, reconcile
 from zdda.ingest.resumption import resume
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import TenantId
 from zdda.packaging.amendment import read_amendment
+from zdda.packaging.preservation_events import EventOutcome, EventType, PreservationEvent, PreservationEvents
 from zdda.settings import load
 from zdda.storage.object_store import ObjectStore
 
@@ -103,6 +104,23 @@ def test_what_is_kept_is_what_was_said(archive: SimulatedArchive, package: UUID)
         content, _ = read_amendment(stream.read())
     assert content.body == renewed()
     assert [each.package for each in content.packages] == [package]
+
+
+def test_preservation_events_join_the_chain(archive: SimulatedArchive, package: UUID) -> None:
+    event = PreservationEvent(EventType.RECOVERY, NOW, EventOutcome.SUCCESS, "aip", 0, "main", "object-digest")
+    body = PreservationEvents((event,))
+    add_preservation_events(archive.archive.workshop, package, body)
+    archive.settle()
+    assert [each[3] for each in chain(archive)] == ["sealing-storing-evidence", "preservation-events"]
+    assert read_amendment(archive.archive.packages.amendment(package, 2, ACCOUNT))[0].body == body
+    while sequence(archive.archive.database):
+        pass
+    with archive.archive.database.read() as tx:
+        told = [json.loads(each.entry) for each in entries(tx)]
+    assert [each["facts"]["events"] for each in told if each["event"] == "package-preservation-events"] == [
+        ["object-digest: success"]
+    ]
+    assert inspected(archive) == ([], [])
 
 
 def test_a_consumer_lists_and_reads_them(archive: SimulatedArchive, package: UUID) -> None:

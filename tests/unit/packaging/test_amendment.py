@@ -35,6 +35,13 @@ from zdda.packaging.amendment import (
 )
 from zdda.packaging.cms import sign
 from zdda.packaging.errors import AmendmentInvalid, PackageError, SealMalformed
+from zdda.packaging.preservation_events import (
+    PRESERVATION_EVENTS,
+    EventOutcome,
+    EventType,
+    PreservationEvent,
+    PreservationEvents,
+)
 from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, ValidatedDocument
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -114,6 +121,35 @@ def renewed(numbers: tuple[int, ...] = (1, 3), policy: dict[str, Any] = POLICY) 
 
 def changed(**members: Any) -> Amendment:
     return replace(renewed(), body={**encode_body(renewed().body), **members})
+
+
+EVENT = PreservationEvent(EventType.FIXITY_CHECK, AT, EventOutcome.FAIL, "aip", 0, "east", "object-digest")
+
+
+def test_preservation_events_come_back_and_conform_to_the_schema() -> None:
+    events = (EVENT, replace(EVENT, type=EventType.RECOVERY, outcome=EventOutcome.SUCCESS))
+    told = replace(amendment(1), kind=PRESERVATION_EVENTS, body=PreservationEvents(events))
+    read, _ = read_amendment(make_amendment(told, signer()))
+    assert isinstance(read.body, PreservationEvents)
+    assert read.body == told.body
+    VALIDATOR.validate(json.loads(encode_content(told)))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"events": []},
+        {"events": "none"},
+        {"events": [{"eventType": "fixity check"}]},
+        {"events": [{**PreservationEvents((EVENT,)).as_json()["events"][0], "sequence": -1}]},
+        {"events": [{**PreservationEvents((EVENT,)).as_json()["events"][0], "eventOutcome": "unknown"}]},
+        {"events": [{**PreservationEvents((EVENT,)).as_json()["events"][0], "more": 1}]},
+        {"events": [PreservationEvents((EVENT,)).as_json()["events"][0]] * 1001},
+    ],
+)
+def test_preservation_events_of_another_form_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(AmendmentInvalid):
+        make_amendment(replace(amendment(1), kind=PRESERVATION_EVENTS, body=wrong), signer())
 
 
 def test_new_reports_come_back() -> None:
