@@ -2,7 +2,7 @@
 # test.sh: everything that shows that the archive holds. Installs the system packages that the tests use.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-deploy/system-packages.sh postgresql openssl e2fsprogs mount unzip softhsm2 ceph-mon ceph-osd ceph-common radosgw uuid-runtime
+deploy/system-packages.sh postgresql openssl e2fsprogs mount unzip softhsm2 ceph-mon ceph-osd ceph-common radosgw uuid-runtime openssh-server sshfs
 deploy/versitygw.sh
 deploy/check.sh
 bin=.venv/bin

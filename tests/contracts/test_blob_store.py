@@ -7,14 +7,13 @@ import hashlib
 import io
 import os
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 import pytest
 
-from tests.services.s3 import S3_STORES, fresh_bucket
+from tests.services.blob_stores import KINDS_OF_STORES, empty_store
 from tests.simulator.faulty_disk import failing
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
@@ -47,21 +46,10 @@ def put(store: BlobStore, data: bytes = DATA, until: datetime = UNTIL) -> Conten
     return address_of(data)
 
 
-@pytest.fixture(params=["memory", "filesystem", "filesystem-immutable", *S3_STORES])
+@pytest.fixture(params=KINDS_OF_STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    if request.param == "memory":
-        yield MemoryBlobs()
-        return
-    if request.param in S3_STORES:
-        with closing(S3Blobs(fresh_bucket(request.param))) as in_bucket:
-            yield in_bucket
-        return
-    blobs = FilesystemBlobs(tmp_path / "store", immutable=request.param.endswith("immutable"))
-    yield blobs
-    blobs.close()
-    for path in (tmp_path / "store" / "objects").rglob("*"):
-        if path.is_file():
-            set_immutable(path, immutable=False)
+    with empty_store(request.param, tmp_path / "store") as made:
+        yield made
 
 
 def test_what_was_put_is_there_and_locked(store: BlobStore) -> None:

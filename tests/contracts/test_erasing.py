@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from tests.contracts.test_blob_store import DATA, UNTIL, Died, address_of, path_of, put
+from tests.services.blob_stores import KINDS_OF_STORES, empty_store
 from tests.services.s3 import S3_STORES, fresh_bucket
 from tests.simulator.faulty_disk import failing
 from tests.simulator.faulty_store import Answer, FaultyStore, Forward, Request
@@ -23,7 +24,6 @@ from zdda.model.identifiers import ContentAddress, TenantId
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.retention.permits import permit
 from zdda.storage.blob_store import BlobStore, StoreFailed
-from zdda.storage.durable_files import set_immutable
 from zdda.storage.erase_permit import (
     ErasePermit,
     EraseReason,
@@ -35,7 +35,6 @@ from zdda.storage.erase_permit import (
 )
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_eraser import ERASE_POINTS
-from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.s3_eraser import ERASE_POINTS as S3_POINTS
@@ -73,20 +72,10 @@ def put_for_a_moment(store: BlobStore, data: bytes = DATA) -> ContentAddress:
     return address
 
 
-@pytest.fixture(params=["memory", "filesystem", "filesystem-immutable", *S3_STORES])
+@pytest.fixture(params=KINDS_OF_STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    if request.param == "memory":
-        yield MemoryBlobs()
-    elif request.param in S3_STORES:
-        with closing(S3Blobs(fresh_bucket(request.param))) as in_bucket:
-            yield in_bucket
-    else:
-        blobs = FilesystemBlobs(tmp_path / "store", immutable=request.param.endswith("immutable"))
-        yield blobs
-        blobs.close()
-        for path in (tmp_path / "store").rglob("*"):
-            if path.is_file():
-                set_immutable(path, immutable=False)
+    with empty_store(request.param, tmp_path / "store") as made:
+        yield made
 
 
 def gone(store: BlobStore, data: bytes = DATA) -> bool:

@@ -35,10 +35,10 @@ class Daemons:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._running: list[subprocess.Popen[bytes]] = []
+        self.running: list[subprocess.Popen[bytes]] = []
 
     def start(self, *command: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{Path(command[0]).name}-{len(self._running)}.log").open("wb")
+        log = (self.folder / f"{Path(command[0]).name}-{len(self.running)}.log").open("wb")
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -48,18 +48,18 @@ class Daemons:
             env={**os.environ, **(environment or {})},
             preexec_fn=die_with_parent,
         )
-        self._running.append(process)
+        self.running.append(process)
         return process
 
     def check(self) -> None:
         """Raises ``RuntimeError`` with the end of its log for a daemon that has ended."""
-        for number, process in enumerate(self._running):
+        for number, process in enumerate(self.running):
             if process.poll() is not None:
                 log = self.folder / f"{Path(str(process.args[0])).name}-{number}.log"  # type: ignore[index]
                 raise RuntimeError(f"{log.name}: ended with {process.returncode}: {log.read_text()[-1000:]}")
 
     def stop(self) -> None:
-        for process in reversed(self._running):
+        for process in reversed(self.running):
             process.terminate()
             try:
                 process.wait(_STOPPING)

@@ -2,12 +2,12 @@
 
 The lock is the file's modification time, which lies in the future: it survives copies that keep times, needs no
 extended attributes, and `ls` shows it. It binds the archive; against root on that machine it is no protection.
-File systems end in 2446 (ext4): a longer lock is set to 2400, and prolonged from the object record in time.
+File systems end in 2446 (ext4), SFTP in 2106: what this one keeps is tried at opening (``file_system_probe``), a
+longer lock is set to that, and prolonged from the object record in time.
 """
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import hashlib
 import os
@@ -28,10 +28,12 @@ from zdda.storage.blob_store import (
     CrashPoint,
     OpenStream,
     StoreFailed,
+    StoreNotGuaranteed,
     no_crash,
 )
 from zdda.storage.durable_files import make_folder, set_immutable, sync_folder
 from zdda.storage.erase_permit import Deletion, ErasePermit, Erasure
+from zdda.storage.file_system_probe import FULL, probe, remove
 from zdda.storage.filesystem_eraser import METHOD, FilesystemEraser, Syncs
 
 CRASH_POINTS = (
@@ -44,13 +46,13 @@ CRASH_POINTS = (
 )
 MENDING = ("mend.before-replacing", "mend.replaced")
 _CHUNK = 1024 * 1024
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _DOORS = 64
 LATEST_LOCK = datetime(2400, 1, 1, tzinfo=UTC)
 
 
 class FilesystemBlobs:
-    """See ``BlobStore``. One process opens the folder at a time (``lock``).
+    """See ``BlobStore``. One process opens the folder at a time (``lock``). Opening raises ``StoreNotGuaranteed``
+    where the file system cannot hold a store, ``limits`` says what it lacks.
 
     If everything stops during ``put``: before the link only a file in ``incoming`` is there, swept at the next
     opening; after it the whole object lies under its address, and the repeated ``put`` makes its name durable and
@@ -58,8 +60,6 @@ class FilesystemBlobs:
     not to be believed. A full disk, or a source that cannot be read, stops one ``put`` and not the store. What is true
     when everything stops during ``erase`` is told in ``filesystem_eraser``; ``passes`` overwrite a file there.
     """
-
-    latest_lock = LATEST_LOCK
 
     def __init__(
         self,
@@ -85,8 +85,17 @@ class FilesystemBlobs:
         except OSError as error:
             os.close(self._guard)
             raise StoreFailed("another process has opened this store") from error
-        for left in self._incoming.iterdir():
-            left.unlink()
+        try:
+            for left in self._incoming.iterdir():
+                remove(left)
+            self._traits = probe(self._incoming, folder / "lock", LATEST_LOCK)
+        except OSError as error:
+            os.close(self._guard)
+            raise StoreFailed("the store's medium fails") from error
+        except StoreNotGuaranteed:
+            os.close(self._guard)
+            raise
+        self.latest_lock = self._traits.latest_lock
         syncs = Syncs(self._sync, self._sync_names)
         self._eraser = FilesystemEraser(folder / "erasing", syncs, crash, passes, entropy)
 
@@ -94,8 +103,12 @@ class FilesystemBlobs:
         """Lets another process open the folder."""
         os.close(self._guard)
 
+    def limits(self) -> list[str]:
+        """What the file system lacks, for a person; empty for a local one whose flags we may set."""
+        return self._traits.limits()
+
     def put(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
-        retain_until = min(retain_until, LATEST_LOCK)
+        retain_until = min(retain_until, self.latest_lock)
         path = self._path(address)
         with self._alone(address):
             if path.exists():
@@ -109,11 +122,11 @@ class FilesystemBlobs:
         self._crash("blob.locked")
 
     def mend(self, address: ContentAddress, length: int, open_stream: OpenStream, retain_until: datetime) -> None:
-        retain_until = min(retain_until, LATEST_LOCK)
+        retain_until = min(retain_until, self.latest_lock)
         path = self._path(address)
         with self._alone(address):
             if path.exists() and not self._can_be_read_whole(address, path, length):
-                lock = datetime.fromtimestamp(min(path.stat().st_mtime, LATEST_LOCK.timestamp()), UTC)
+                lock = datetime.fromtimestamp(min(path.stat().st_mtime, self.latest_lock.timestamp()), UTC)
                 with self._aside(address, length, open_stream, max(lock, retain_until)) as temporary:
                     self._crash("mend.before-replacing")
                     set_immutable(path, immutable=False)
@@ -138,7 +151,7 @@ class FilesystemBlobs:
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
         with self._alone(address):
             self.stat(address)
-            self._lock(self._path(address), min(retain_until, LATEST_LOCK))
+            self._lock(self._path(address), min(retain_until, self.latest_lock))
 
     def own_time(self) -> datetime:
         """The clock of the file system: that of its server, where the folder is mounted from one."""
@@ -268,7 +281,7 @@ class FilesystemBlobs:
             try:
                 yield
             except OSError as error:
-                if error.errno in _FULL and not self._failed:
+                if error.errno in FULL and not self._failed:
                     raise Unavailable("the store has no room") from error
                 self._failed = True
                 raise StoreFailed("the store's medium fails") from error

@@ -1,0 +1,36 @@
+"""Every kind of store that the contract suites run on, empty and opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from tests.services.s3 import S3_STORES, fresh_bucket
+from tests.services.sshd import mounted
+from zdda.storage.blob_store import BlobStore
+from zdda.storage.durable_files import set_immutable
+from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.s3_blobs import S3Blobs
+
+KINDS_OF_STORES = ("memory", "filesystem", "filesystem-immutable", "filesystem-sshfs", *S3_STORES)
+
+
+@contextmanager
+def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
+    """A new store of that kind; ``folder`` does not exist yet."""
+    if kind == "memory":
+        yield MemoryBlobs()
+    elif kind in S3_STORES:
+        with closing(S3Blobs(fresh_bucket(kind))) as in_bucket:
+            yield in_bucket
+    elif kind == "filesystem-sshfs":
+        with mounted(folder), closing(FilesystemBlobs(folder)) as on_server:
+            yield on_server
+    else:
+        with closing(FilesystemBlobs(folder, immutable=kind.endswith("immutable"))) as blobs:
+            yield blobs
+        for path in folder.rglob("*"):
+            if path.is_file():
+                set_immutable(path, immutable=False)
