@@ -154,7 +154,10 @@ def _doubt_memory(_opening: Opening) -> tuple[Blobs, str | None]:
 def _open_folder(opening: Opening) -> BlobStore:
     directory = opening.folder / opening.site.directory
     claim_store(directory, opening.archive, [opening.tenant])
-    return FilesystemBlobs(directory, immutable=opening.site.immutable, crash=opening.crash)
+    blobs = FilesystemBlobs(directory, immutable=opening.site.immutable, crash=opening.crash)
+    if limits := blobs.limits():
+        _log.info("store-limits", site=opening.site.name, limits=limits)
+    return blobs
 
 
 def _doubt_folder(opening: Opening) -> tuple[Blobs, str | None]:
