@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.services.s3 import S3_STORES, address_in
 from tests.simulator.faulty_disk import failing
 from zdda.model.clock import system_entropy
 from zdda.model.errors import NotFound, Unavailable
@@ -26,6 +28,8 @@ from zdda.storage.filesystem_key_area import CRASH_POINTS, FilesystemKeyArea
 from zdda.storage.key_area import KeyArea
 from zdda.storage.memory_key_area import MemoryKeyArea
 from zdda.storage.object_record import ObjectRecord
+from zdda.storage.s3_key_area import S3KeyArea
+from zdda.storage.s3_plain_bucket import PlainBucket
 from zdda.storage.slots import COPY, HEADER, LARGEST_BODY, SLOTS, decode_copy, encode_copy
 
 TENANT = tenant_id("nemocnice")
@@ -41,10 +45,17 @@ def record(number: int, length: int = 1000) -> ObjectRecord:
     return ObjectRecord(name, ContentAddress(number.to_bytes(32)), length, bytes(64), 1, bytes(49), UNTIL, bytes(32))
 
 
-@pytest.fixture(params=["memory", "filesystem"])
+@pytest.fixture(params=["memory", "filesystem", *S3_STORES])
 def area(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyArea]:
     if request.param == "memory":
         yield MemoryKeyArea()
+        return
+    if request.param in S3_STORES:
+        address = address_in(request.param)
+        with closing(PlainBucket(address)) as bucket:
+            bucket.make()
+        with closing(S3KeyArea(address, system_entropy, pack_at=50)) as in_bucket:
+            yield in_bucket
         return
     opened = FilesystemKeyArea(tmp_path / "area", system_entropy)
     yield opened
