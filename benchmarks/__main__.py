@@ -1,4 +1,4 @@
-"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, s3, s3-large; all
+"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, files, s3, s3-large; all
 without a name. Prints one line each."""
 
 from __future__ import annotations
@@ -197,6 +197,12 @@ def _of_validation(name: str) -> Callable[[Path], bool]:
     return run
 
 
+def _files(folder: Path) -> bool:
+    from benchmarks.file_storage import files
+
+    return files(folder)
+
+
 def _of_storage(name: str) -> Callable[[Path], bool]:
     """Imported late: it needs Ceph."""
 
@@ -224,6 +230,7 @@ BENCHMARKS = {
     "validation": _of_validation("validation"),
     "shared": _of_validation("shared"),
     "crl": _of_validation("crl"),
+    "files": _files,
     "s3": _of_storage("s3"),
     "s3-large": _of_storage("s3_large"),
 }

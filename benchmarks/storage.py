@@ -22,6 +22,7 @@ from zdda.crypto.streaming_aead import EncryptingWriter
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.model.identifiers import ContentAddress, TenantId
 from zdda.model.objects import ObjectKind, ObjectName
+from zdda.storage.blob_store import BlobStore
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.object_record import ObjectRecord
 from zdda.storage.object_store import ObjectStore
@@ -30,7 +31,8 @@ from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.site import Site
 
 _MIB = 1024 * 1024
-_CLIENTS, _OBJECTS, _ROUNDS, _SIZE = 16, 160, 7, 100_000
+CLIENTS, ROUNDS = 16, 7
+_OBJECTS, _SIZE = 160, 100_000
 _UNTIL = datetime(2036, 1, 1, tzinfo=UTC)
 _TENANT = TenantId("benchmark")
 LEAST_PUT, LEAST_GET, MOST_GROWTH, MOST_RANGE = 0.6, 0.8, 8 * _MIB, 3.0
@@ -40,10 +42,10 @@ class _Sealed(io.BytesIO):
     """What ``EncryptingWriter`` writes to."""
 
 
-class _Door:
-    """``ObjectStore`` over the bucket, with two places of object records on this disk."""
+class Door:
+    """``ObjectStore`` over a store of bytes, with two places of object records on this disk."""
 
-    def __init__(self, folder: Path, blobs: S3Blobs) -> None:
+    def __init__(self, folder: Path, blobs: BlobStore) -> None:
         LocalKeyWrapper.create(folder / "key", system_entropy)
         wrapper = LocalKeyWrapper.load(folder / "key", system_entropy)
         generations = GenerationKeys(folder / "generations", wrapper, system_entropy, SystemClock())
@@ -93,13 +95,13 @@ def s3(folder: Path) -> bool:
     """PUT and GET of 100 KB with 16 clients, through the whole door to Archival Storage, against bare boto3."""
     address = fresh_bucket("ceph")
     blobs, bare = S3Blobs(address), _Bare(fresh_bucket("ceph"))
-    door = _Door(folder, blobs)
+    door = Door(folder, blobs)
     rates: list[list[float]] = []
-    for number in range(_ROUNDS + 1):
+    for number in range(ROUNDS + 1):
         ours = [door.sealed(number * _OBJECTS + each + 1) for each in range(_OBJECTS)]
         theirs = [(f"objects/{number}-{each}", one[1]) for each, one in enumerate(ours)]
         calls = ((door.put, ours), (bare.put, theirs), (door.get, ours), (bare.get, theirs))
-        rates.append([_rate(call, of) for call, of in calls])
+        rates.append([rate_of(call, of, CLIENTS) for call, of in calls])
     del rates[0]  # it has warmed up
     put, bare_put, get, bare_get = (statistics.median(each) for each in zip(*rates, strict=True))
     puts = statistics.median(each[0] / each[1] for each in rates)
@@ -157,8 +159,9 @@ def _address_of_zeros(length: int) -> ContentAddress:
     return ContentAddress(digest.digest())
 
 
-def _rate(call: Callable[[Any], None], of: Sequence[Any]) -> float:
-    with ThreadPoolExecutor(_CLIENTS) as pool:
+def rate_of(call: Callable[[Any], None], of: Sequence[Any], clients: int) -> float:
+    """Calls a second, by so many clients at once."""
+    with ThreadPoolExecutor(clients) as pool:
         begun = time.perf_counter()
         for _ in pool.map(call, of):
             pass

@@ -114,8 +114,7 @@ class FilesystemBlobs:
             if path.exists():
                 self._check(address, path, length)
                 self._sync_file(path)  # who wrote it may have died before lock and name were on the disk
-                self._make_folders(path)
-                self._sync_names(path.parent)
+                self._name_durably(path)
             else:
                 self._write(address, path, length, open_stream, retain_until)
             self._lock(path, retain_until)
@@ -205,7 +204,7 @@ class FilesystemBlobs:
             os.link(temporary, path)
             self._crash("blob.linked")
             temporary.unlink()
-        self._sync_names(path.parent)
+        self._name_durably(path)
         self._crash("blob.named-durably")
 
     @contextmanager
@@ -308,11 +307,17 @@ class FilesystemBlobs:
             raise
 
     def _make_folders(self, path: Path) -> None:
-        """``objects/ab/cd``, each name made durable once in the life of this process: whoever made the folder may have
-        died. Nobody else is here for ``ab``: all its addresses have the same door."""
-        for folder, digits in ((path.parent.parent, path.name[:2]), (path.parent, path.name[:4])):
+        """``objects/ab/cd``. Nobody else is here for ``ab``: all its addresses have the same door."""
+        if path.name[:4] not in self._named:
+            path.parent.parent.mkdir(mode=0o700, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+
+    def _name_durably(self, path: Path) -> None:
+        """The object's name, then those of its folders, each once in the life of this process: whoever made a folder
+        may have died. In this order a file system with a journal writes all of them at once."""
+        self._sync_names(path.parent)
+        for folder, digits in ((path.parent, path.name[:4]), (path.parent.parent, path.name[:2])):
             if digits not in self._named:
-                folder.mkdir(mode=0o700, exist_ok=True)
                 self._sync_names(folder.parent)
                 self._named.add(digits)
 
