@@ -1,9 +1,10 @@
-"""Where the settings say that keys are kept: in files, or in tokens behind PKCS#11."""
+"""Where the settings say that keys are kept: in files, in tokens behind PKCS#11, in key services."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KEY_LENGTH, KeyWrapper, LocalKeyWrapper
@@ -11,20 +12,24 @@ from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.crypto.pkcs11_signing import Pkcs11Signer
 from zdda.crypto.pkcs11_token import Pkcs11Token, pin_from_file
 from zdda.crypto.signing import Signer, SoftwareSigner
+from zdda.crypto.vault_key_wrapping import VaultAddress, VaultKeyWrapper, token_from_file
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import IntegrityError, InvalidInput, NotFound
-from zdda.settings import KeySettings, TokenSettings
+from zdda.settings_keys import KeySettings, TokenSettings, VaultSettings
 from zdda.storage.durable_files import make_folder
 
 _PROBE = b"zdda/1|is it the same key?"
 
 
+class _Service(KeyWrapper, Protocol):
+    """A keeper that makes its key itself."""
+
+    def create_key(self) -> None: ...
+
+
 def key_wrapper(keys: KeySettings, folder: Path, entropy: Entropy) -> KeyWrapper:
-    """The key-encryption key. Raises ``NotFound``, ``InvalidInput`` for its file; a token is not asked yet."""
-    held = keys.key_encryption_token
-    if held is not None:
-        return Pkcs11KeyWrapper(_token(held, folder), held.key, entropy)
-    return LocalKeyWrapper.load(folder / keys.key_encryption_key, entropy)
+    """The key-encryption key. Raises ``NotFound``, ``InvalidInput`` for its file; nothing else is asked yet."""
+    return _service(keys, folder, entropy) or LocalKeyWrapper.load(folder / keys.key_encryption_key, entropy)
 
 
 def open_generations(keys: KeySettings, folder: Path, entropy: Entropy, clock: Clock) -> GenerationKeys:
@@ -37,14 +42,18 @@ def open_generations(keys: KeySettings, folder: Path, entropy: Entropy, clock: C
 
 def named_keeper(keys: KeySettings) -> str:
     """Where the key-encryption key is kept, for a person."""
-    held = keys.key_encryption_token
-    return f"file {keys.key_encryption_key}" if held is None else f"token {held.token}, key {held.key} (PKCS#11)"
+    token, vault = keys.key_encryption_token, keys.key_encryption_vault
+    if token is not None:
+        return f"token {token.token}, key {token.key} (PKCS#11)"
+    if vault is not None:
+        return f"{vault.address}, key {vault.key} (Vault transit)"
+    return f"file {keys.key_encryption_key}"
 
 
 def make_key_encryption_key(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
-    """Makes the key-encryption key where there is none. In a token, and with generations here already, it makes none:
-    they are wrapped by another, which is away. Raises ``OSError``; for a token ``Unavailable``."""
-    if keys.key_encryption_token is None or not (folder / keys.generations).exists():
+    """Makes the key-encryption key where there is none. In a token or service, and with generations here already, it
+    makes none: they are wrapped by another, which is away. Raises ``OSError``, ``Unavailable``."""
+    if _service(keys, folder, entropy) is None or not (folder / keys.generations).exists():
         _make(keys, folder, entropy)
 
 
@@ -73,15 +82,42 @@ def rotate_key_encryption_key(
     return generations.rewrap(new)
 
 
+def wrap_anew(keys: KeySettings, folder: Path, entropy: Entropy, clock: Clock) -> int:
+    """Wraps the generation keys by the key-encryption key that they are wrapped by: by its newest version, where its
+    keeper numbers versions. How many were wrapped. Raises what ``open_generations`` raises."""
+    return open_generations(keys, folder, entropy, clock).rewrap(key_wrapper(keys, folder, entropy))
+
+
 def _make(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
-    held = keys.key_encryption_token
-    if held is not None:
-        Pkcs11KeyWrapper(_token(held, folder), held.key, entropy).create_key()
+    service = _service(keys, folder, entropy)
+    if service is not None:
+        service.create_key()
         return
     file = folder / keys.key_encryption_key
     make_folder(file.parent)
     if not file.exists():
         LocalKeyWrapper.create(file, entropy)
+
+
+def _service(keys: KeySettings, folder: Path, entropy: Entropy) -> _Service | None:
+    """The token or service that the settings name; None: the key is in a file."""
+    token, vault = keys.key_encryption_token, keys.key_encryption_vault
+    if token is not None:
+        return Pkcs11KeyWrapper(_token(token, folder), token.key, entropy)
+    if vault is not None:
+        return _vault(vault, folder, entropy)
+    return None
+
+
+def _vault(held: VaultSettings, folder: Path, entropy: Entropy) -> VaultKeyWrapper:
+    def token() -> str:
+        if held.token is not None:
+            return held.token.get_secret_value()
+        return token_from_file(folder / (held.token_file or ""))
+
+    trusted = None if held.certificate_authorities is None else folder / held.certificate_authorities
+    address = VaultAddress(held.address, held.mount, held.key, token, held.namespace, trusted, held.timeout_seconds)
+    return VaultKeyWrapper(address, entropy)
 
 
 def seal_signer(keys: KeySettings, folder: Path) -> Signer:

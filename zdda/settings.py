@@ -10,31 +10,25 @@ import tomllib
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import tenant_id
 from zdda.model.placement import Copies, Placement
 from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
+from zdda.settings_keys import KeySettings
+from zdda.settings_section import Section, https_or_loopback
 
 _MIB = 1024 * 1024
 _PREFIX = "ZDDA_"
-_LOOPBACK = frozenset({("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")})
 
 
 class SettingsInvalid(InvalidInput):
     """The settings do not make sense; the message names the key, never its value."""
 
     code = "settings-invalid"
-
-
-class Section(BaseModel):
-    """Every section refuses keys it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class ArchiveSettings(Section):
@@ -83,13 +77,7 @@ class S3Settings(Section):
         8 * _MIB, ge=5 * _MIB, le=1024 * _MIB, description="a larger object is sent in parts of so many bytes"
     )
 
-    @field_validator("endpoint")
-    @classmethod
-    def _endpoint(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and parts.scheme != "https" and (parts.scheme, parts.hostname) not in _LOOPBACK:
-            raise ValueError("https, or http on the loopback interface")
-        return value
+    _endpoint = field_validator("endpoint")(https_or_loopback)
 
 
 class StoreSettings(Section):
@@ -124,48 +112,6 @@ class SiteSettings(StoreSettings):
 
     name: str = Field(pattern="^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", description="names the site; never changed later")
     records: RecordsSettings = Field(RecordsSettings(), description="the site's own place of object records")
-
-
-class TokenSettings(Section):
-    """A key in a token (HSM) behind PKCS#11."""
-
-    module: Path = Field(description="the PKCS#11 library that the token's maker gives, an absolute path")
-    token: str = Field(min_length=1, max_length=32, description="the token's label")
-    key: str = Field(min_length=1, max_length=255, description="the key's label")
-    pin: SecretStr | None = Field(None, description="the user's PIN; better from the environment, or in a file")
-    pin_file: Path | None = Field(None, description="a file (0600) with the PIN, read at each login")
-    timeout_seconds: float = Field(10.0, gt=0, le=600, description="for a call's turn, and for the token's answer")
-
-    @model_validator(mode="after")
-    def _one_pin(self) -> Self:
-        if (self.pin is None) == (self.pin_file is None):
-            raise ValueError("a token has a pin or a pin_file")
-        if not self.module.is_absolute():
-            raise ValueError("a token's module is an absolute path")
-        return self
-
-
-class SealTokenSettings(TokenSettings):
-    """The seal's key in a token."""
-
-    pss: bool = Field(False, description="an RSA key signs with RSASSA-PSS rather than PKCS #1 v1.5")
-
-
-class KeySettings(Section):
-    """Keys. Keep the key-encryption key out of ordinary backups."""
-
-    key_encryption_key: Path = Field(Path("keys/key-encryption.key"), description="32 bytes that wrap the generations")
-    generations: Path = Field(Path("keys/generations.json"), description="the sealed generation keys")
-    key_areas: tuple[Path, ...] = Field(
-        (Path("key-area-1"), Path("key-area-2")),
-        description="folders on different disks; with the sites' own places, two places at least",
-    )
-    seal_key: Path = Field(Path("keys/seal.key"), description="private key of the archive's seal, PEM")
-    seal_certificates: Path = Field(Path("keys/seal.pem"), description="its certificate, then the issuers', PEM")
-    key_encryption_token: TokenSettings | None = Field(
-        None, description="the key-encryption key is in this token, not in a file"
-    )
-    seal_token: SealTokenSettings | None = Field(None, description="the seal's key is in this token, not in a file")
 
 
 class ListenSettings(Section):

@@ -1,4 +1,5 @@
-"""What every keeper of the key-encryption key does alike: a local file, a token behind PKCS#11 (SoftHSM)."""
+"""What every keeper of the key-encryption key does alike: a local file, a token behind PKCS#11 (SoftHSM), the transit
+engine of Vault or OpenBao (a stand-in of ours)."""
 
 from __future__ import annotations
 
@@ -9,20 +10,22 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.softhsm import SoftToken, soft_token
+from tests.simulator.transit import Transit, transit
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KeyWrapper, LocalKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
+from zdda.crypto.vault_key_wrapping import VaultKeyWrapper
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.model.errors import IntegrityError, NotFound
 from zdda.model.identifiers import TenantId
 
-__all__ = ["soft_token"]
+__all__ = ["soft_token", "transit"]
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 TENANT = TenantId("hospital")
 Keeper = Callable[[bytes], KeyWrapper]
 
 
-@pytest.fixture(params=["file", "token"])
+@pytest.fixture(params=["file", "token", "transit"])
 def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
     """Gives a wrapper by a key of these bytes, wherever it is kept."""
 
@@ -34,6 +37,14 @@ def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
 
     if request.param == "file":
         return in_file
+    if request.param == "transit":
+        service: Transit = request.getfixturevalue("transit")
+
+        def in_transit(key: bytes) -> KeyWrapper:
+            service.put_key(key.hex()[:8], key)
+            return VaultKeyWrapper(service.address(key.hex()[:8]), system_entropy)
+
+        return in_transit
     token: SoftToken = request.getfixturevalue("soft_token")
 
     def in_token(key: bytes) -> KeyWrapper:
@@ -65,7 +76,8 @@ def test_every_flipped_cut_or_added_byte_is_found(keeper: Keeper) -> None:
             wrapper.unwrap(wrong, b"here")
 
 
-def test_all_keepers_wrap_in_one_form(keeper: Keeper) -> None:
+@pytest.mark.parametrize("keeper", ["file", "token"], indirect=True)
+def test_keepers_with_the_key_in_hand_wrap_in_one_form(keeper: Keeper) -> None:
     """So a local key that is moved into a token unwraps what it wrapped, and back."""
     local, kept = LocalKeyWrapper(KEY, system_entropy), keeper(KEY)
     assert kept.unwrap(local.wrap(b"k" * 32, b"here"), b"here") == b"k" * 32

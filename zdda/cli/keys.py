@@ -130,19 +130,27 @@ def take_back(
 
 @keys.command()
 def rotate(
-    before: Annotated[Path, typer.Option(help="The settings of before: a zdda.toml that names the old key.")],
+    before: Annotated[
+        Path | None, typer.Option(help="The settings of before: a zdda.toml that names the old key.")
+    ] = None,
     folder: Folder = HERE,
 ) -> None:
-    """Wrap the generation keys by the key-encryption key that the settings name now; made where there is none.
+    """Wrap the generation keys by the key-encryption key that the settings name now; made where there is none. Without
+    --before: by the newest version of the key that they are wrapped by (Vault, OpenBao).
 
     The archive must not be running. Exit status: 0 wrapped, or so already; 3 nothing was changed.
     """
-    from zdda.key_keepers import rotate_key_encryption_key
+    from zdda.key_keepers import rotate_key_encryption_key, wrap_anew
 
     with saying_why():
-        now, then = load(folder / "zdda.toml"), load(before)
-        wrapped = rotate_key_encryption_key(then.keys, now.keys, folder, system_entropy, SystemClock())
-    if wrapped:
+        now = load(folder / "zdda.toml")
+        if before is None:
+            wrapped = wrap_anew(now.keys, folder, system_entropy, SystemClock())
+        else:
+            wrapped = rotate_key_encryption_key(load(before).keys, now.keys, folder, system_entropy, SystemClock())
+    if before is None:
+        typer.echo(f"{wrapped} keys are wrapped anew by the same key.")
+    elif wrapped:
         typer.echo(
             f"{wrapped} keys are wrapped by the new key. Destroy the old one, and old copies of the generations."
         )

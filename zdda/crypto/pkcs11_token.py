@@ -7,7 +7,6 @@ all callers of a module share one lock, and all of a token one session.
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from zdda.crypto.secret_file import SecretUnreadable, secret_from_file
 from zdda.model.errors import Unavailable
 
 if TYPE_CHECKING:  # the library is loaded only where the settings name a token
@@ -261,20 +261,6 @@ def _named(error: Exception) -> str:
 def pin_from_file(path: Path) -> str:
     """The PIN: the first line of a file that only its owner may read. Raises ``PinRefused``, which never shows it."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise PinRefused(f"the file of the token's PIN cannot be read ({_named(error)})") from None
-    try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) or mode & 0o077:
-            raise PinRefused("the file of the token's PIN must be readable by its owner alone (0600)")
-        line = os.read(descriptor, _MAXIMUM_PIN + 2).partition(b"\n")[0].removesuffix(b"\r")
-    finally:
-        os.close(descriptor)
-    try:
-        pin = line.decode("utf-8")
-    except UnicodeDecodeError:
-        raise PinRefused("the file of the token's PIN is not UTF-8") from None
-    if not pin or len(line) > _MAXIMUM_PIN:
-        raise PinRefused("the file of the token's PIN holds none")
-    return pin
+        return secret_from_file(path, "the token's PIN", _MAXIMUM_PIN)
+    except SecretUnreadable as error:
+        raise PinRefused(str(error)) from None
