@@ -34,8 +34,8 @@ class _Key:
 
 
 class Transit:
-    """The server. ``faults``: status codes (int), bodies of status 200 (bytes), bodies with seconds a byte, or seconds of
-    waiting (float), each for one request that comes; ``forgets_associated_data``: as versions of before 1.9 did."""
+    """The server. ``faults``: status codes (int), bodies of status 200 (bytes), bodies with seconds a byte, or seconds
+    of waiting (float), each for one request that comes; ``forgets_associated_data``: as versions of before 1.9 did."""
 
     def __init__(self, folder: Path) -> None:
         self.token, self.sealed, self.forgets_associated_data = TOKEN, False, False
