@@ -33,6 +33,9 @@ class AlgorithmVerdict:
     until: datetime | None = None
 
 
+_RELIABLE, _UNKNOWN = AlgorithmVerdict(Reliability.RELIABLE), AlgorithmVerdict(Reliability.UNKNOWN)
+
+
 def _day(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
@@ -81,20 +84,22 @@ class AlgorithmCatalogue:
 
     def digest_at(self, name: str | None, moment: datetime) -> AlgorithmVerdict:
         if name is None or name not in self.digests:
-            return AlgorithmVerdict(Reliability.UNKNOWN)
+            return _UNKNOWN
         return self._at(self.digests[name], moment)
 
     def key_at(self, mechanism: str, size: int | None, moment: datetime) -> AlgorithmVerdict:
         """``size`` in bits: of the modulus, or of the curve's order."""
         if mechanism not in self.keys or size is None:
-            return AlgorithmVerdict(Reliability.UNKNOWN)
+            return _UNKNOWN
         reached = [end for least, end in self.keys[mechanism] if size >= least]
         if not reached:
             return AlgorithmVerdict(Reliability.KEY_TOO_SMALL)
         return self._at(reached[-1], moment)
 
     def _at(self, end: datetime | None, moment: datetime) -> AlgorithmVerdict:
-        if end is None or moment < end:
+        if end is None:
+            return _RELIABLE
+        if moment < end:
             return AlgorithmVerdict(Reliability.RELIABLE, end)
         if end > self.reviewed:
             return AlgorithmVerdict(Reliability.EXPIRED_AFTER_REVIEW, end)

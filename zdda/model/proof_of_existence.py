@@ -27,7 +27,8 @@ class ProofsOfExistence:
     proofs: Mapping[bytes, ProofOfExistence] = field(default_factory=lambda: MappingProxyType({}))
 
     def of(self, digest: bytes) -> ProofOfExistence:
-        return self.proofs.get(digest, ProofOfExistence(self.validation_time, "validation-time"))
+        found = self.proofs.get(digest)
+        return found if found is not None else ProofOfExistence(self.validation_time, "validation-time")
 
     def with_proof(self, digest: bytes, proof: ProofOfExistence) -> ProofsOfExistence:
         """A set that also holds ``proof``, unless an earlier one is known."""

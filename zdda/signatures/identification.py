@@ -31,6 +31,9 @@ class IdentifiedFormat:
     media_type: str | None
 
 
+_conditions: dict[tuple[object, ...], int] = {}
+
+
 @dataclass(slots=True)
 class _Pattern:
     """``literal`` is found, for BOF between the offsets ``start`` and ``window``, wherever the expression matches, and
@@ -44,6 +47,13 @@ class _Pattern:
     beyond: bytes = b""
     reach: int | None = None
     compiled: re.Pattern[bytes] | None = None
+    condition: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        """``condition``: the same number for all whose ``possible`` has the same answer."""
+        tested = self.expression if self.position == "EOF" and self.reach is not None else ""
+        key = (self.position, tested, self.literal, self.start, self.window, self.beyond, self.reach)
+        self.condition = _conditions.setdefault(key, len(_conditions))
 
     def possible(self, head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
         """``known`` remembers what was looked for in this file: families of formats share their words."""
@@ -96,25 +106,32 @@ def identify(head: bytes, tail: bytes) -> IdentifiedFormat | None:
         return None
     known: dict[tuple[str, bytes], bool] = {}
     matched: dict[int, _Format] = {}
-    for literal, start, window, (place, signature, item) in _starting_with(head[0]).candidates(head):
+    failed: set[int] = set()
+    for literal, start, window, (place, signature, item, conditions) in _starting_with(head[0]).candidates(head):
         # The first thing to look for, looked for at once: most signatures end here.
         if head.find(literal, start, window) < 0:
             continue
-        if place not in matched and _matches(signature, head, tail, known):
+        # Families of formats have conditions in common: one that does not hold is looked at once.
+        if place in matched or not failed.isdisjoint(conditions):
+            continue
+        if _matches(signature, head, tail, known, failed):
             matched[place] = item
     inferior = {puid for item in matched.values() for puid in item.superior_to}
     best = [place for place, item in matched.items() if item.found.puid not in inferior]
     return matched[min(best)].found if best else None
 
 
-def _matches(signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool]) -> bool:
+def _matches(
+    signature: list[_Pattern], head: bytes, tail: bytes, known: dict[tuple[str, bytes], bool], failed: set[int]
+) -> bool:
     for pattern in signature:
         if not pattern.possible(head, tail, known):
+            failed.add(pattern.condition)
             return False
     return all(pattern.matches(head, tail) for pattern in signature)
 
 
-_Entry = tuple[int, list[_Pattern], _Format]
+_Entry = tuple[int, list[_Pattern], _Format, tuple[int, ...]]
 _Candidate = tuple[bytes, int, int, _Entry]
 """With something that must stand between two offsets, which may be nothing."""
 
@@ -164,7 +181,7 @@ def _starting_with(first: int) -> _Candidates:
     found = _Candidates()
     for index in sorted({*by_first.get(first, ()), *unfixed}):
         for signature in formats[index].signatures:
-            found.add((index, signature, formats[index]))
+            found.add((index, signature, formats[index], tuple(each.condition for each in signature)))
     return found
 
 

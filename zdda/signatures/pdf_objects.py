@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from pyhanko.pdf_utils import generic, misc
+from pyhanko.pdf_utils.reader import PdfFileReader
 
 _BLOCK = 1024
 _WHITESPACE = b"\x00\t\n\x0c\r "
@@ -143,6 +144,17 @@ def _init_reference(self: Any, idnum: int, generation: int = 0, pdf: Any = None)
     own["idnum"], own["generation"], own["pdf"] = idnum, generation, pdf
 
 
+def _encrypted(self: Any) -> bool:
+    """Same result as pyHanko's, which looks into all trailers with every object that is read: none is added later."""
+    own = self.__dict__
+    if "zdda_open" not in own:
+        if self.security_handler is not None:
+            return True
+        own["zdda_open"] = True
+    return False
+
+
+PdfFileReader.encrypted = property(_encrypted)
 generic.Reference.__init__ = _init_reference
 generic.Reference.get_object = _get_object
 generic.DictionaryObject.raw_get = _raw_entry

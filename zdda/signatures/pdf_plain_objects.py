@@ -35,9 +35,14 @@ _TOKEN = re.compile(
 _NAME, _REFERENCE, _INTEGER, _REAL, _BRACKET, _HEXADECIMAL, _STRING, _WORD = 1, 3, 4, 5, 6, 7, 8, 9
 _LINE_END = re.compile(rb"[\r\n]")
 _PLAIN_STRING = re.compile(rb"\(([^()\\]*)\)")
+_ESCAPED_STRING = re.compile(rb"\(((?:[^()\\]++|\\(?:[nrtbf()\\]|[0-3][0-7]{2}))*+)\)")
+_ESCAPE = re.compile(rb"\\([nrtbf()\\]|[0-3][0-7]{2})")
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _BLANK = re.compile(rb"[" + _W + rb"]*")
 _HEADER = re.compile(rb"([0-9]{1,10})[" + _W + rb"]([0-9]{1,5})[" + _W + rb"]obj[" + _W + rb"]*(?=[^%" + _W + rb"])")
+_END_OF_OBJECT = re.compile(rb"[" + _W + rb"]*endobj[" + _W + rb"]*[^%" + _W + rb"]")
 
+_original_indirect = reader.PdfFileReader._read_object
 _original_read_object = generic.read_object
 _original_read_dictionary = generic.DictionaryObject.read_from_stream
 _original_header = xref.read_object_header
@@ -104,6 +109,13 @@ def _read_dictionary(
 def _plain(stream: Any, container_ref: Any) -> Any:
     """The dictionary, stream or array that begins where the stream stands. Raises ``_Unplain``."""
     data, position, base = bytes_ahead(stream)
+    value, end = _plain_at(data, position, base, stream, container_ref)
+    stream.seek(base + end)
+    return value
+
+
+def _plain_at(data: bytes, position: int, base: int, stream: Any, container_ref: Any) -> tuple[Any, int]:
+    """The same of what begins at ``position``, and where it ends."""
     if data[position : position + 2] == b"<<":
         position += 2
         top: Any = generic.DictionaryObject.__new__(generic.DictionaryObject)
@@ -117,10 +129,34 @@ def _plain(stream: Any, container_ref: Any) -> Any:
         following = _next(data, end, stream)
         if following == b"s":
             stream.seek(base + end)
-            return _with_payload(top, stream, container_ref)
+            value = _with_payload(top, stream, container_ref)
+            return value, stream.tell() - base
         top.zdda_plain = True  # no key stands in it twice, nor in what it holds
-    stream.seek(base + end)
-    return top
+    return top, end
+
+
+def _read_indirect(
+    self: Any, ref: Any, marker: Any, never_decrypt: bool = False, as_metadata_stream: bool = False
+) -> Any:
+    """Same result as pyHanko's reading of an indirect object."""
+    stream = self.stream
+    if type(marker) is int and marker >= 0 and type(stream) is io.BytesIO and not as_metadata_stream:
+        data = stream.getvalue()
+        header = _HEADER.match(data, marker)
+        if header is not None and int(header[1]) == ref.idnum and int(header[2]) == ref.generation:
+            container_ref = generic.Reference(ref.idnum, ref.generation, self)
+            try:
+                value, end = _plain_at(data, header.end(), 0, stream, container_ref)
+            except _Unplain:
+                return _original_indirect(self, ref, marker, never_decrypt, as_metadata_stream)
+            following = _END_OF_OBJECT.match(data, end)
+            if following is not None:
+                value.container_ref = container_ref
+                stream.seek(following.end() - 1)
+                if never_decrypt or not self.encrypted:
+                    return value
+                return generic.proxy_encrypted_obj(value, self.security_handler)
+    return _original_indirect(self, ref, marker, never_decrypt, as_metadata_stream)
 
 
 def _next(data: bytes, position: int, stream: Any) -> bytes:
@@ -236,6 +272,9 @@ def _string(data: bytes, position: int, base: int, stream: Any) -> tuple[Any, in
     """(the literal string at ``position``, where it ends)."""
     simple = _PLAIN_STRING.match(data, position)
     if simple is None:
+        escaped = _ESCAPED_STRING.match(data, position)
+        if escaped is not None:
+            return text_or_bytes(_ESCAPE.sub(_meant, escaped[1])), escaped.end()
         stream.seek(base + position)
         try:
             value = generic.read_string_from_stream(stream)
@@ -246,6 +285,12 @@ def _string(data: bytes, position: int, base: int, stream: Any) -> tuple[Any, in
             raise _Unplain
         return value, end
     return text_or_bytes(simple[1]), simple.end()
+
+
+def _meant(escape: re.Match[bytes]) -> bytes:
+    """What stands after a backslash, as a byte (ISO 32000-2 clause 7.3.4.2)."""
+    what = escape[1]
+    return bytes((int(what, 8),)) if len(what) == 3 else _LETTERS.get(what, what)
 
 
 def _read_object_header(stream: Any, strict: bool) -> tuple[int, int]:
@@ -260,6 +305,7 @@ def _read_object_header(stream: Any, strict: bool) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+reader.PdfFileReader._read_object = _read_indirect
 generic.read_object = _read_object
 generic.DictionaryObject.read_from_stream = staticmethod(_read_dictionary)
 reader.HistoricalResolver._subsume_object = _subsume_object

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from pyhanko.pdf_utils import generic
@@ -28,7 +29,7 @@ from zdda.signatures.pdf_keys import has_key_twice
 from zdda.signatures.pdf_objects import parse_pdf_date
 from zdda.signatures.pdf_pages import PageCounts
 from zdda.signatures.pdf_revision import Allowance
-from zdda.signatures.pdf_scan import MAXIMUM_PLACES, byte_ranges, object_start
+from zdda.signatures.pdf_scan import MAXIMUM_PLACES, marked_places, object_start
 from zdda.signatures.pdf_source import OF_THE_SOURCE, SourceStream, errors_of_source
 
 # The reader logs what documents hold; nothing of a document belongs in a log.
@@ -145,6 +146,11 @@ class PdfDocument:
             raise DocumentRefused("the PDF is encrypted under a password")
         self.findings.append(Finding("document-encrypted", Severity.WARNING, "empty user password"))
 
+    @cached_property
+    def _marked(self) -> tuple[list[int], list[int]]:
+        """See ``marked_places``."""
+        return marked_places(self.stream)
+
     def read(self, start: int, end: int) -> bytes:
         self.stream.seek(start)
         return self.stream.read(end - start)
@@ -191,7 +197,7 @@ class PdfDocument:
                 if item.contents_span not in spans:
                     spans.add(item.contents_span)
                     found.append(item)
-        elif len(byte_ranges(self.stream)) > len(found):
+        elif len(self._marked[0]) > len(found):
             # Earlier forms of a dictionary, or a signature that a later revision has taken out of sight.
             self.findings.append(Finding("signature-not-reachable", Severity.WARNING))
         return found
@@ -255,7 +261,7 @@ class PdfDocument:
             value = field["/V"]
             if not isinstance(value, generic.DictionaryObject):
                 return _broken("the value of a signature field is no dictionary")
-            return replace(self._parse(value), ambiguous=has_key_twice(self._reader, value))
+            return self._parse(value, ambiguous=has_key_twice(self._reader, value))
         except RecursionError:
             return _broken("RecursionError")
         except OF_THE_SOURCE:
@@ -263,7 +269,7 @@ class PdfDocument:
         except Exception as error:  # noqa: BLE001 - one broken dictionary must not hide the others
             return _broken(type(error).__name__)
 
-    def _parse(self, value: Any) -> SignatureDictionary:
+    def _parse(self, value: Any, ambiguous: bool = False) -> SignatureDictionary:
         contents = _entry(value, "/Contents", raw=True)
         if isinstance(contents, generic.IndirectObject):
             contents = contents.get_object()
@@ -286,6 +292,7 @@ class PdfDocument:
             parse_pdf_date(moment) if isinstance(moment, str) else None,
             bool(_entry(value, "/Reason")),
             _certificates(_entry(value, "/Cert")),
+            ambiguous=ambiguous,
         )
 
     def _scan(self) -> Iterator[SignatureDictionary]:
@@ -293,7 +300,7 @@ class PdfDocument:
         starts: set[int] = set()
         # Objects lie beside one another; those that do not end are read to the end of the file, each of them.
         left = self.length + _SCANNED_AGAIN
-        places = byte_ranges(self.stream)
+        places, _ = self._marked
         if len(places) > MAXIMUM_PLACES:
             raise FormatError(f"a damaged PDF has more than {MAXIMUM_PLACES} signature dictionaries")
         for hit in places:
@@ -348,24 +355,28 @@ class PdfDocument:
             return
         for revision in range(min(self._reader.total_revisions - 1, MAXIMUM_REVISIONS)):
             try:
-                yield self._reader.get_historical_root(revision)
+                if self._catalog_names_store(revision):
+                    yield self._reader.get_historical_root(revision)
             except OF_THE_SOURCE:
                 raise
             except Exception as error:  # noqa: BLE001 - an earlier revision may be beyond reading
                 self.findings.append(Finding("dss-unreadable", Severity.WARNING, type(error).__name__))
 
+    def _catalog_names_store(self, revision: int) -> bool:
+        """Whether a revision's catalog has a DSS at all: a look at it costs less than the revision with all its
+        references. Of what is no plain dictionary the reader has to tell."""
+        place = self._reader.trailer.raw_get("/Root", revision=revision)
+        if not isinstance(place, generic.IndirectObject):
+            return True
+        changed = self._reader.xrefs.get_last_change(place.reference)
+        catalog = self._reader.get_object(place.reference, None if changed <= revision else revision)
+        return not isinstance(catalog, generic.DictionaryObject) or "/DSS" in catalog
+
     def _store_positions(self) -> tuple[int, ...]:
         """Where catalogs name a DSS; in a compressed catalog, where the DSS object lies."""
-        found: list[int] = []
-        position, tail = 0, b""
-        self.stream.seek(0)
-        while block := self.stream.read(1 << 20):
-            data = tail + block
-            found.extend(position - len(tail) + hit.start() for hit in re.finditer(rb"/DSS(?=[\s<])", data))
-            position += len(block)
-            tail = data[-4:]
+        _, found = self._marked
         if found:
-            return tuple(sorted(set(found)))[:MAXIMUM_VALUES]
+            return tuple(found)[:MAXIMUM_VALUES]
         try:
             place = self._reader.xrefs[self._root.raw_get("/DSS").reference]
             if not isinstance(place, int):

@@ -13,7 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.validation.laboratory import END, START, key, world
+from zdda.signatures import certificate_names
 from zdda.signatures.certificate_names import CertificateNames, names_of, shown
+from zdda.signatures.certificates import load_certificate
+from zdda.signatures.cms_plain import NotPlain
+from zdda.signatures.der import encode
+from zdda.signatures.errors import FormatError
 
 Pairs = list[tuple[x509.ObjectIdentifier, str]]
 
@@ -81,3 +86,37 @@ def test_whatever_a_certificate_holds_there_is_no_error(place: int, value: int, 
     for data in (bytes(der), bytes(der[: place % len(der)]) + rubbish, rubbish):
         found = names_of(data)
         assert found is None or f"{found.name}{found.subject}{found.issuer}".encode() is not None  # no surrogates
+
+
+IDENTIFIERS = ["550403", "550406", "550461", "2a0304", "0992268993f22c640119", "2a864886f70d010901", "80"]
+KINDS = st.sampled_from([b"", *map(bytes.fromhex, IDENTIFIERS)])
+VALUE = st.binary(max_size=12) | st.text(max_size=6).map(str.encode)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            KINDS, st.sampled_from([0x0C, 0x13, 0x13, 0x14, 0x16, 0x1E, 0x04]), VALUE, st.sampled_from([0x31, 0x30])
+        ),
+        max_size=4,
+    ),
+    st.binary(max_size=2),
+)
+def test_plain_names_are_read_as_asn1crypto_reads_them(
+    attributes: list[tuple[bytes, int, bytes, int]], after: bytes
+) -> None:
+    name = b"".join(
+        encode(over, encode(0x30, encode(0x06, kind) + encode(tag, value))) for kind, tag, value, over in attributes
+    )
+    data = encode(0x30, name) + after
+    try:
+        found = certificate_names._plain_attributes(data)
+    except (NotPlain, FormatError, IndexError, ValueError):
+        return
+    assert list(found) == certificate_names._irregular_attributes(data)
+
+
+def test_the_usual_name_is_plain() -> None:
+    """Else the comparison would compare nothing."""
+    assert certificate_names._plain_attributes(load_certificate(world().signer.der).subject)

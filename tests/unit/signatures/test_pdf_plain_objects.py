@@ -85,6 +85,7 @@ ATOM = st.sampled_from(
     rb"~0~12~-3~+4~00~1.5~-.5~5.~1,2~99999999999999999999~--1~4 0 R~12 0 R~0 0 R~5  0 R~5 0 Rx~5 0 R/~1 2 3 R"
     rb"~123456789012 0 R~1 65536 R~(a)~()~(a(b)c)~(\))~(\101\n)~(open~<>~<41>~<4>~<4 1>~<FEFF0041>~<zz>~<41~<00ff>"
     rb"~<efbbbf41>~stream~s~x".split(b"~")
+    + rb"(\072x\)\\\377)~(\400)~(\08)~(\7)~(\n\12\r)~(\q)~(a\~(a(\051)".split(b"~")
     + b"/\xc3\xa9~5\n0\nR~(\xfe\xff\x00a)~(\x81\x7f)~(\r\n)~(\x9fx".split(b"~")
 )
 
@@ -119,6 +120,7 @@ AFTER = st.sampled_from(
 @example(b"<</Length 4 0 R>>", b"\nstream\nabc\nendstream", 1)
 @example(b"[" * 14 + b"]" * 14, b" x", 0)
 @example(b"<</A[1 0 R 2 0 R]>", b"x", 0)
+@example(rb"[(\n\r\t\b\f\(\)\\\072\377x)]", b" x", 0)
 def test_what_is_well_formed_or_nearly(value: bytes, after: bytes, before: int) -> None:
     both(b"%" * before + value + after, before)
 

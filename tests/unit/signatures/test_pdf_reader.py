@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.misc import PdfReadError, PdfStreamError
+from pyhanko.pdf_utils.reader import PdfFileReader
 
+from tests.unit.validation.laboratory import sign_pdf, world
+from tests.unit.validation.test_other_forms import stored
 from zdda.signatures import pdf_objects
 from zdda.signatures.errors import DocumentRefused
 from zdda.signatures.pdf_objects import parse_pdf_date
@@ -143,3 +146,21 @@ def test_tokens_end_where_pyhanko_ends_them(parts: list[bytes], start: int) -> N
                 told.append((type(error), None))
         assert told[0] == told[1]
     assert generic.read_non_whitespace is pdf_objects._read_non_whitespace
+
+
+def test_what_a_later_revision_left_out_of_the_store_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the revisions, those are opened whose catalog has a store, and no others."""
+    opened: list[int] = []
+    original = PdfFileReader.get_historical_root
+
+    def historical(self: PdfFileReader, revision: int) -> object:
+        opened.append(revision)
+        return original(self, revision)
+
+    monkeypatch.setattr(PdfFileReader, "get_historical_root", historical)
+    lab = world()
+    first = stored(lab.with_timestamp(), [lab.issuing.der], [], [])
+    between = sign_pdf(first, lambda _: b"x", number=60, fields=[10])
+    pdf = stored(between, [lab.root.der], [], [], 80)
+    assert set(PdfDocument(io.BytesIO(pdf)).validation_store().certificates) == {lab.issuing.der, lab.root.der}
+    assert opened == [2]

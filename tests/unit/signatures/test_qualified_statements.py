@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.validation.laboratory import certificate
+from zdda.signatures import qualified_statements as module
+from zdda.signatures.cms_plain import NotPlain
 from zdda.signatures.der import SEQUENCE, encode
+from zdda.signatures.errors import FormatError
 from zdda.signatures.qualified_statements import QualifiedStatements, qualified_statements
 
 STATEMENTS = x509.ObjectIdentifier("1.3.6.1.5.5.7.1.3")
@@ -55,3 +58,21 @@ def test_what_comes_before_the_rubbish_counts() -> None:
 @given(st.binary(max_size=60))
 def test_rubbish_raises_nothing(value: bytes) -> None:
     read(value)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.integers(0, 10_000), st.integers(0, 255), st.integers(0, 3))
+def test_plain_extensions_are_read_as_asn1crypto_reads_them(place: int, value: int, cut: int) -> None:
+    der = bytearray(certificate("qualified", None).der)
+    der[place % len(der)] = value
+    data = bytes(der[: len(der) - cut])
+    try:
+        found = module._plain_extensions(data)
+    except (NotPlain, FormatError, IndexError, ValueError):
+        return
+    assert found == module._irregular_extensions(data)
+
+
+def test_the_usual_extensions_are_plain() -> None:
+    """Else the comparison would compare nothing."""
+    assert module._plain_extensions(certificate("qualified", None).der)
