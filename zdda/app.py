@@ -59,6 +59,7 @@ from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.object_store import ObjectStore
+from zdda.storage.read_cache import ReadCache
 from zdda.storage.site import Site
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
@@ -83,6 +84,7 @@ class Vault:
     key_areas: tuple[FilesystemKeyArea, ...]
     store: ObjectStore
     spool: Spool
+    cache: ReadCache | None = None
 
     @property
     def blobs(self) -> BlobStore:
@@ -94,6 +96,8 @@ class Vault:
             key_area.close()
         for site in self.sites:
             site.close()
+        if self.cache is not None:
+            self.cache.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +135,30 @@ def open_vault(
     clock: Clock = SystemClock(),  # noqa: B008 - without state
     entropy: Entropy = system_entropy,
     crash: CrashPoint = no_crash,
+    *,
+    cached: bool = False,
 ) -> Vault:
-    """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_sites`` raises."""
+    """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_sites`` raises.
+    ``cached``: with the cache of the settings, for those who want the objects and do not doubt the stores."""
     tenant = tenant_id(settings.archive.tenant)
     wrapper = key_wrapper(settings.keys, folder, entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
     sites = open_sites(settings, folder, entropy, crash)
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
-    store = ObjectStore(sites, key_areas, generations, _alarm)
+    cache = _open_cache(settings, folder) if cached else None
+    store = ObjectStore(sites, key_areas, generations, _alarm, cache)
     spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
-    return Vault(tenant, generations, sites, key_areas, store, spool)
+    return Vault(tenant, generations, sites, key_areas, store, spool, cache)
+
+
+def _open_cache(settings: Settings, folder: Path) -> ReadCache | None:
+    """None where the settings want none; what an earlier one left is removed then."""
+    directory, limit = folder / settings.cache.directory, settings.cache.bytes
+    if limit:
+        return ReadCache(directory, limit, settings.cache.largest_object)
+    if directory.is_dir():
+        ReadCache(directory, 0).close()
+    return None
 
 
 def initialise(settings: Settings, folder: Path) -> None:
@@ -198,7 +216,7 @@ def build(
     crash: CrashPoint = no_crash,
 ) -> Archive:
     """Opens everything and wires it; nothing works yet (``start``). Refuses what ``resume`` refuses."""
-    vault = open_vault(settings, folder, clock, entropy, crash)
+    vault = open_vault(settings, folder, clock, entropy, crash, cached=True)
     engine = open_database(settings, folder)
     database = TenantDatabase(engine, vault.tenant)
     http = httpx.Client(trust_env=False)

@@ -114,6 +114,16 @@ class SiteSettings(StoreSettings):
     records: RecordsSettings = Field(RecordsSettings(), description="the site's own place of object records")
 
 
+class CacheSettings(Section):
+    """What was read from slow stores, encrypted as it lies there. Only objects that a store holds."""
+
+    directory: Path = Field(Path("cache"), description="a folder on a fast local disk; it may be emptied at any time")
+    bytes: int = Field(0, ge=0, description="bytes of it at most; 0: no cache")
+    largest_object: int = Field(
+        8 * _MIB, gt=0, le=64 * _MIB, description="a larger object, or one of over a quarter of bytes, is not kept"
+    )
+
+
 class ListenSettings(Section):
     """HTTPS."""
 
@@ -240,6 +250,7 @@ class Settings(BaseSettings):
     spool: SpoolSettings = SpoolSettings()
     store: StoreSettings = StoreSettings()
     sites: tuple[SiteSettings, ...] = Field((), description="several stores instead of one, [[sites]] each")
+    cache: CacheSettings = CacheSettings()
     keys: KeySettings = KeySettings()
     listen: ListenSettings = ListenSettings()
     intake: IntakeSettings = IntakeSettings()

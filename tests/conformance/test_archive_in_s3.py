@@ -18,6 +18,7 @@ from zdda.storage.blob_store import WrongStore
 from zdda.storage.canary import Canary
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_client import S3Address, connect
+from zdda.storage.s3_errors import StoreUnreachable
 
 CONTENT = b"%PDF-1.7 a letter of discharge"
 
@@ -89,3 +90,31 @@ def test_a_store_in_s3_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.Mo
     address = s3_address(load(file).store, tmp_path)
     assert address.certificate_authorities == tmp_path / "trust" / "store.pem"
     assert "never shown" not in repr(address)
+
+
+def test_what_was_read_is_read_again_without_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "archive"
+    use_bucket(monkeypatch, address_in("versitygw"))
+    monkeypatch.setenv("ZDDA_CACHE__BYTES", "100000000")
+    archive = make_archive(folder)
+    deposit = archive.deposit([CONTENT])
+    archive.settle()
+    package = archive.status(deposit).package_id
+    assert package is not None
+
+    def read() -> bytes:
+        with archive.archive.packages.document(package, 1, "somebody").chunks as chunks:
+            return b"".join(chunks)
+
+    def away(_address: object) -> None:
+        raise StoreUnreachable("the store does not answer")
+
+    assert read() == CONTENT
+    monkeypatch.setattr(archive.archive.vault.blobs, "open", away)
+    assert read() == CONTENT
+    for record in list(archive.archive.vault.store.records()):
+        archive.archive.vault.store.forget(record.address)
+    with pytest.raises(StoreUnreachable):
+        read()
+    archive.close()
+    assert not [file for file in (folder / "cache").rglob("*") if file.is_file() and file.name != "lock"]

@@ -214,7 +214,7 @@ def make_archive(
     """
     settings = prepare(folder, database_url, batch_size)
     moments = clock or TickingClock()
-    vault = open_vault(settings, folder, moments, system_entropy, crash)
+    vault = open_vault(settings, folder, moments, system_entropy, crash, cached=True)
     engine = open_database(settings, folder)
     database = TenantDatabase(engine, vault.tenant)
     authority = pki().authority

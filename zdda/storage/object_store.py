@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import BinaryIO
 
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.streaming_aead import DecryptingReader
@@ -14,6 +15,7 @@ from zdda.model.placement import EVERYWHERE, Placement
 from zdda.storage.blob_store import OpenStream
 from zdda.storage.key_area import KeyArea, newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed, seal_record
+from zdda.storage.read_cache import ReadCache
 from zdda.storage.site import Placed, Site
 
 Alarm = Callable[[str, ObjectName], None]
@@ -29,7 +31,8 @@ class ObjectVanished(IntegrityError):
 class ObjectStore:
     """Encrypted objects and their records, at one site or several, with two places of records at least.
 
-    ``key_areas`` are the archive's own places; those of sites that have one are counted."""
+    ``key_areas`` are the archive's own places; those of sites that have one are counted. ``cache``: asked before any
+    site when an object is opened."""
 
     def __init__(
         self,
@@ -37,7 +40,9 @@ class ObjectStore:
         key_areas: Sequence[KeyArea],
         generations: GenerationKeys,
         alarm: Alarm = lambda _what, _name: None,
+        cache: ReadCache | None = None,
     ) -> None:
+        self._cache = cache
         self._sites = tuple(sites)
         places = [*key_areas, *(site.records for site in sites if site.records is not None)]
         if len(places) < 2:
@@ -100,7 +105,7 @@ class ObjectStore:
         record = self.record(name)
         key = record.data_key(self._generations)
         try:
-            stream = self._blobs.open(record.address)
+            stream = self._bytes(record)
         except NotFound as error:
             self._alarm("object", name)
             raise ObjectVanished("the store does not hold the object that the record names") from error
@@ -111,6 +116,11 @@ class ObjectStore:
             if isinstance(error, IntegrityError):
                 self._alarm("object", name)
             raise
+
+    def forget(self, address: ContentAddress) -> None:
+        """Nothing of an object is left in the cache; raises ``Unavailable``. Part of erasing it."""
+        if self._cache is not None:
+            self._cache.forget(address)
 
     def records(self) -> Iterator[ObjectRecord]:
         """Every record that some place gives, in the order of names; not verified."""
@@ -124,6 +134,11 @@ class ObjectStore:
         """The names of the objects of a kind with the youngest identifiers, of those with an authentic record."""
         found = {name for key_area in self._key_areas for name in key_area.newest(kind, tenant, limit)}
         return [name for name in newest_of(found, kind, tenant, limit) if self._is_authentic(name)]
+
+    def _bytes(self, record: ObjectRecord) -> BinaryIO:
+        if self._cache is None:
+            return self._blobs.open(record.address)
+        return self._cache.open(record.address, record.length, lambda: self._blobs.open(record.address))
 
     def _is_authentic(self, name: ObjectName) -> bool:
         try:
