@@ -17,6 +17,7 @@ from zdda.catalog.packages import ArchivedDocument, ArchivedPackage, StoredObjec
 from zdda.database.session import TenantDatabase
 from zdda.database.types import metadata
 from zdda.model.errors import NotFound
+from zdda.model.placement import Placed
 from zdda.model.submission import DocumentDescription, ExternalId, SubjectIdentifier, SubmissionMetadata
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -47,7 +48,7 @@ def test_a_package_is_listed_with_all_that_is_known(database: TenantDatabase) ->
     listed = StoredObject(UUID(int=1), "aip", 0, "sha256:00", 1, bytes(64), 1, UNTIL)
     with database.write() as tx:
         archived.insert_package(tx, package)
-        archived.insert_object(tx, listed)
+        archived.insert_object(tx, listed, Placed(("main",)), NOW)
     with database.read() as tx:
         row = archived.get_package(tx, UUID(int=1))
         assert (row.title, row.external_id, row.receipt, row.retain_until) == ("t", "1", b"receipt", UNTIL)

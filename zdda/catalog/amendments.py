@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, select, update
 
-from zdda.catalog.tables import UNSTORED, amendment_packages, amendments
+from zdda.catalog.tables import UNSTORED, amendment_packages, amendments, packages
 from zdda.database.session import AnyRow, Transaction
 
 
@@ -71,6 +71,21 @@ def unstored_amendments(tx: Transaction) -> Sequence[AnyRow]:
         .where(UNSTORED, amendments.c.tenant_id == tx.tenant)
         .order_by(amendments.c.amendment_id)
     ).all()
+
+
+def classes_of_amendment(tx: Transaction, amendment_id: UUID) -> list[str]:
+    """The retention classes of the packages that it amends."""
+    found = (
+        select(packages.c.retention_class)
+        .join_from(
+            amendment_packages,
+            packages,
+            (packages.c.tenant_id == amendment_packages.c.tenant_id)
+            & (packages.c.package_id == amendment_packages.c.package_id),
+        )
+        .where(amendment_packages.c.tenant_id == tx.tenant, amendment_packages.c.amendment_id == amendment_id)
+    )
+    return list(tx.execute(found.distinct()).scalars())
 
 
 def amendment_files(tx: Transaction) -> frozenset[str]:

@@ -215,6 +215,12 @@ def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[AnyRow]:
     ).all()
 
 
+def classes_of_batch(tx: Transaction, batch_id: UUID) -> list[str]:
+    """The retention classes of the packages that are the batch's members."""
+    found = select(deposits.c.retention_class).where(deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id)
+    return list(tx.execute(found.distinct()).scalars())
+
+
 def latest_seal_of_batch(tx: Transaction, batch_id: UUID) -> datetime:
     """The latest moment at which a package of the batch says it was sealed."""
     wanted = select(func.max(deposits.c.sealed_at)).where(

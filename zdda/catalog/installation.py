@@ -36,6 +36,19 @@ def mark_rebuilt(tx: Transaction, youngest: UUID | None) -> None:
     _set(tx, rebuilt_to=youngest)
 
 
+def levelled_for(tx: Transaction) -> str | None:
+    """The placements by which every object had its rows of copies last; see ``zdda.ingest.levelling``."""
+    found: str | None = tx.execute(
+        select(installations.c.placements).where(installations.c.tenant_id == tx.tenant)
+    ).scalar_one_or_none()
+    return found
+
+
+def mark_levelled(tx: Transaction, placements: str) -> None:
+    """Every object has a row of copies for every site that these placements mean."""
+    _set(tx, placements=placements)
+
+
 def _set(tx: Transaction, **values: object) -> None:
     done = tx.execute(update(installations).where(installations.c.tenant_id == tx.tenant).values(**values))
     if not done.rowcount:

@@ -10,9 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, insert, select
 
+from zdda.catalog.object_copies import insert_copies
 from zdda.catalog.tables import objects, package_documents, packages, subject_identifiers
 from zdda.database.session import AnyRow, Transaction
 from zdda.model.errors import NotFound
+from zdda.model.placement import Placed
 from zdda.model.submission import DocumentDescription, SubmissionMetadata
 
 
@@ -151,17 +153,18 @@ def known_content(tx: Transaction, content_id: bytes) -> tuple[UUID, ...]:
     )
 
 
-def insert_object(tx: Transaction, stored: StoredObject) -> None:
+def insert_object(tx: Transaction, stored: StoredObject, placed: Placed, now: datetime) -> None:
     """Lists an object that now lies in the stores."""
-    insert_objects(tx, [stored])
+    insert_objects(tx, [(stored, placed)], now)
 
 
-def insert_objects(tx: Transaction, stored: Sequence[StoredObject]) -> None:
-    """Lists objects that now lie in the stores."""
+def insert_objects(tx: Transaction, stored: Sequence[tuple[StoredObject, Placed]], now: datetime) -> None:
+    """Lists objects that now lie in the stores, and at which sites each does."""
     names = StoredObject.__dataclass_fields__
-    rows = [{"tenant_id": tx.tenant, **{name: getattr(each, name) for name in names}} for each in stored]
+    rows = [{"tenant_id": tx.tenant, **{name: getattr(each, name) for name in names}} for each, _ in stored]
     if rows:
         tx.execute(_INSERT_OBJECT, rows)
+        insert_copies(tx, [(each.package_id, each.kind, each.sequence, placed) for each, placed in stored], now)
 
 
 def stored_objects(tx: Transaction) -> Iterator[StoredObject]:

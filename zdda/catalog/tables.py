@@ -33,6 +33,9 @@ UNSTORED = text("spool_file IS NOT NULL")
 UNPROVEN = text("batch_id IS NULL")
 """The same for amendments that are in no evidence batch yet."""
 
+UNSETTLED = text("state IN ('missing', 'damaged', 'leaving', 'erasing')")
+"""Copies of objects that something has to be done about: few among many, as above."""
+
 
 def _tenant() -> Column[str]:
     return Column("tenant_id", Text, nullable=False)
@@ -211,6 +214,35 @@ objects = Table(
     UniqueConstraint("tenant_id", "address"),
 )
 
+object_copies = Table(
+    "object_copies",
+    metadata,
+    _tenant(),
+    Column("site", Text, nullable=False),
+    Column("package_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("checked_at", Moment),
+    Column("not_before", Moment),
+    Column("attempts", Integer, nullable=False),
+    Column("problem", Text),
+    PrimaryKeyConstraint("tenant_id", "site", "package_id", "kind", "sequence"),
+    Index(
+        "ix_object_copies_unsettled",
+        "tenant_id",
+        "site",
+        "state",
+        "since",
+        sqlite_where=UNSETTLED,
+        postgresql_where=UNSETTLED,
+    ),
+    Index("ix_object_copies_checked", "tenant_id", "site", "checked_at"),
+    sqlite_with_rowid=False,
+)
+"""Where each object lies: see ``zdda.catalog.object_copies``."""
+
 evidence_batches = Table(
     "evidence_batches",
     metadata,
@@ -292,6 +324,7 @@ installations = Table(
     _tenant(),
     Column("spool_id", Text),
     Column("rebuilt_to", Uuid),
+    Column("placements", Text),
     PrimaryKeyConstraint("tenant_id"),
 )
 

@@ -25,16 +25,16 @@ def _config() -> Config:
     return config
 
 
-def migrate(engine: Engine) -> None:
-    """Runs every migration that is due, each in a transaction. Safe to repeat, safe to run from several
-    processes on PostgreSQL (an advisory lock) and SQLite (its write lock)."""
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Runs every migration that is due (up to ``revision``), each in a transaction. Safe to repeat, safe to run from
+    several processes on PostgreSQL (an advisory lock) and SQLite (its write lock)."""
     config = _config()
     script = ScriptDirectory.from_config(config)
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7266418)")
         current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and current not in {revision.revision for revision in script.walk_revisions()}:
+        if current is not None and current not in {each.revision for each in script.walk_revisions()}:
             raise DatabaseTooNew("the database was migrated by a later version of the archive")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)

@@ -17,7 +17,13 @@ from uuid import UUID
 import structlog
 
 from zdda.audit.log import record
-from zdda.catalog.amendments import amendment_stored, amendments_of, end_of_chain, unstored_amendments
+from zdda.catalog.amendments import (
+    amendment_stored,
+    amendments_of,
+    classes_of_amendment,
+    end_of_chain,
+    unstored_amendments,
+)
 from zdda.catalog.evidence import insert_amendment
 from zdda.catalog.packages import get_package, insert_object
 from zdda.ingest.objects import keep_in_file, stored_object
@@ -142,11 +148,13 @@ def finish_amendments(workshop: Workshop) -> None:
 
 
 def _store(workshop: Workshop, amendment: UUID, spool_file: str, object_record: ObjectRecord) -> None:
-    workshop.store.put(object_record, lambda: workshop.spool.open(spool_file))
+    with workshop.database.read() as tx:
+        placement = workshop.placement(classes_of_amendment(tx, amendment))
+    placed = workshop.store.put(object_record, lambda: workshop.spool.open(spool_file), placement)
     workshop.crash("amended.put")
     with workshop.database.write() as tx:
         if amendment_stored(tx, amendment):
-            insert_object(tx, stored_object(object_record))
+            insert_object(tx, stored_object(object_record), placed, workshop.clock.now())
     workshop.crash("amended.stored")
     workshop.spool.remove(spool_file)
 

@@ -10,7 +10,7 @@ from typing import Any
 from zdda.audit.log import record_each
 from zdda.catalog.deposits import Move, documents_of_each, transition_each
 from zdda.catalog.evidence import LEASED as BATCHES
-from zdda.catalog.evidence import BatchState, deposits_of_batch, insert_amendment
+from zdda.catalog.evidence import BatchState, classes_of_batch, deposits_of_batch, insert_amendment
 from zdda.catalog.leasing import Lease
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_packages
 from zdda.catalog.validation_objects import insert_validation_uses_of_each
@@ -83,13 +83,15 @@ def prepare_amendment(workshop: Workshop, lease: Lease, batch: AnyRow) -> dict[s
 def archive_batch(workshop: Workshop, lease: Lease, batch: AnyRow) -> Lease:
     """Stores the amendment; then, in one transaction, every package of the batch is archived with its receipt."""
     object_record = ObjectRecord.decode(batch.amendment_record)
-    workshop.store.put(object_record, lambda: workshop.spool.open(batch.amendment_file))
+    with workshop.database.read() as tx:
+        placement = workshop.placement(classes_of_batch(tx, lease.key))
+    placed = workshop.store.put(object_record, lambda: workshop.spool.open(batch.amendment_file), placement)
     workshop.crash("archived.amendment-stored")
     now = workshop.clock.now()
     workshop.crash("archived.before-commit")
     with workshop.database.write() as tx:
         moved = BATCHES.transition(tx, lease, BatchState.STORED, BatchState.RECORDED)
-        insert_object(tx, stored_object(object_record))
+        insert_object(tx, stored_object(object_record), placed, now)
         deposits = deposits_of_batch(tx, lease.key)
         insert_amendment(
             tx,

@@ -18,6 +18,7 @@ from zdda.catalog.evidence import (
     Candidate,
     Member,
     candidates,
+    classes_of_batch,
     get_batch,
     insert_batch,
     is_under_way,
@@ -168,14 +169,18 @@ class BatchSteps:
     def _store(self, lease: Lease, batch: AnyRow) -> Lease:
         workshop = self._workshop
         object_record = ObjectRecord.decode(batch.batch_record)
-        if batch.batch_file is not None:  # a restored batch lies in the store already
-            workshop.store.put(object_record, lambda: workshop.spool.open(batch.batch_file))
+        with workshop.database.read() as tx:
+            placement = workshop.placement(classes_of_batch(tx, lease.key))
+        if batch.batch_file is None:  # a restored batch lies in the store already
+            placed = workshop.store.where(object_record, placement)
+        else:
+            placed = workshop.store.put(object_record, lambda: workshop.spool.open(batch.batch_file), placement)
         workshop.crash("batch.object-stored")
         prepared = prepare_amendment(workshop, lease, batch)
         now = workshop.clock.now()
         with workshop.database.write() as tx:
             moved = BATCHES.transition(tx, lease, BatchState.TIMESTAMPED, BatchState.STORED, **prepared)
-            insert_object(tx, stored_object(object_record))
+            insert_object(tx, stored_object(object_record), placed, now)
             record(tx, now, "batch-stored", batch=str(lease.key))
         workshop.crash("batch.stored")
         if batch.batch_file is not None:

@@ -22,6 +22,7 @@ from zdda.ingest.workshop import Workshop
 from zdda.jobs.leased_work import Outcome
 from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
+from zdda.model.placement import Placed
 
 CRASH_POINTS = (
     "validated.before-commit",
@@ -44,7 +45,7 @@ class Prepared:
     event: str
     facts: Mapping[str, Any]
     found: tuple[FoundOut, ...] = ()
-    stored: tuple[StoredObject, ...] = ()
+    stored: tuple[tuple[StoredObject, Placed], ...] = ()
     then: Callable[[], None] = field(default=lambda: None)
 
 
@@ -95,7 +96,9 @@ class GroupSteps:
         with workshop.database.write() as tx:
             describe_documents(tx, [found for each in group for found in each.found])
             moved = transition_each(tx, [each.move for each in group])
-            insert_objects(tx, [stored for each in group for stored in each.stored])
+            insert_objects(
+                tx, [stored for each in group for stored in each.stored], max(each.move.at for each in group)
+            )
             record_each(tx, [(each.move.at, each.event, each.facts) for each in group])
         for name in names:
             workshop.crash(f"{name}.committed")

@@ -39,6 +39,7 @@ from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import Clock
 from zdda.model.errors import Conflict, IntegrityError, ZddaError
 from zdda.model.objects import ObjectKind, ObjectName
+from zdda.model.placement import EVERYWHERE, Placed
 from zdda.model.retention import IntakePolicy, OnVerdict
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip_reader import Aip, open_aip
@@ -205,7 +206,9 @@ class CatalogRebuild:
                 with closing(self._store.open(name)) as stream:
                     self._write_package(tx, object_record, open_aip(stream))
             if not on_its_way:
-                insert_object(tx, stored_object(object_record))
+                # where it does not lie, and should, the next start notes
+                placed = Placed(self._store.where(object_record, EVERYWHERE).present)
+                insert_object(tx, stored_object(object_record), placed, self._clock.now())
                 self._report.objects += 1
 
     def _write_package(self, tx: Transaction, object_record: ObjectRecord, aip: Aip) -> None:

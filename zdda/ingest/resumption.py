@@ -16,6 +16,7 @@ from zdda.catalog.evidence import batch_files, knows_amendment, knows_batch, new
 from zdda.catalog.installation import bind_spool, bound_spool, rebuilt_to
 from zdda.ingest.amending import finish_amendments
 from zdda.ingest.batches import CLOCKS_APART
+from zdda.ingest.levelling import level
 from zdda.ingest.workshop import Workshop
 from zdda.model.errors import Conflict, ZddaError
 from zdda.model.objects import ObjectKind
@@ -48,9 +49,9 @@ class SpoolOfAnotherCatalog(Conflict):
 
 def resume(workshop: Workshop, owners: str) -> None:
     """Checks clock, catalog and spool, then takes back the leases of the dead, whose names begin with ``owners``,
-    stores amendments that were on their way, and sweeps spool files that nothing refers to.
+    notes what sites have to get, stores amendments that were on their way, and sweeps spool files nothing refers to.
 
-    Raises ``ClockWrong``, ``CatalogOutdated``, ``SpoolOfAnotherCatalog``; nothing was deleted then.
+    Raises ``ClockWrong``, ``CatalogOutdated``, ``SpoolOfAnotherCatalog``, ``SiteInUse``; nothing was deleted then.
     """
     _check_clock(workshop)
     _check_catalog(workshop)
@@ -58,6 +59,7 @@ def resume(workshop: Workshop, owners: str) -> None:
     with workshop.database.write() as tx:
         DEPOSITS.take_back(tx, owners)
         BATCHES.take_back(tx, owners)
+    level(workshop)
     finish_amendments(workshop)
     with workshop.database.read() as tx:
         needed = spool_files(tx) | batch_files(tx) | amendment_files(tx)

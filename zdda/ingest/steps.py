@@ -76,14 +76,15 @@ class SealingSteps(GroupSteps):
         del documents, key
         workshop = self._workshop
         object_record = ObjectRecord.decode(deposit.object_record)
-        workshop.store.put(object_record, lambda: workshop.spool.open(deposit.container_file))
+        placement = workshop.placement([deposit.retention_class])
+        placed = workshop.store.put(object_record, lambda: workshop.spool.open(deposit.container_file), placement)
         workshop.crash("stored.put")
         now = workshop.clock.now()
         return Prepared(
             move=Move(lease, DepositState.STORED, now, {"stored_at": now}),
             event="package-stored",
             facts={"deposit": str(lease.key), "package": str(deposit.package_id)},
-            stored=(stored_object(object_record),),
+            stored=((stored_object(object_record), placed),),
             then=partial(workshop.spool.remove, deposit.container_file),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
@@ -13,6 +13,7 @@ from zdda.database.session import TenantDatabase
 from zdda.model.clock import Clock, Entropy
 from zdda.model.identifiers import TenantId
 from zdda.model.objects import ObjectKind, ObjectName
+from zdda.model.placement import EVERYWHERE, Placement, strictest
 from zdda.model.retention import RetentionClass
 from zdda.packaging.mets import Software
 from zdda.storage.blob_store import CrashPoint, no_crash
@@ -113,6 +114,11 @@ class Workshop:
     def unwrap_deposit_key(self, generation: int, wrapped: bytes, package: UUID) -> bytes:
         """Raises ``IntegrityError``, or ``NotFound`` where the generation is gone."""
         return self.generations.unwrap_data_key(self.tenant, generation, wrapped, self._context(package))
+
+    def placement(self, classes: Iterable[str]) -> Placement:
+        """Where an object lies that serves packages of these retention classes; a class that the settings do not name
+        any more counts as placed everywhere."""
+        return strictest(self.classes[name].placement if name in self.classes else EVERYWHERE for name in set(classes))
 
     def spooled(self, package: UUID, number: int) -> ObjectName:
         """The name that a spooled file's encryption is bound to: documents from 1, validation data 0."""

@@ -29,6 +29,14 @@ class Placement:
 EVERYWHERE = Placement()
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Which sites hold an object durably, and which have to get it yet."""
+
+    present: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+
+
 def strictest(placements: Iterable[Placement]) -> Placement:
     """That of an object which serves several classes: at every site that one of them names, and as many copies as the
     strictest of them needs. Without any, everywhere."""

@@ -11,12 +11,12 @@ from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.model.errors import Conflict, IntegrityError, NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress, TenantId
 from zdda.model.objects import ObjectKind, ObjectName
-from zdda.model.placement import EVERYWHERE, Placement
+from zdda.model.placement import EVERYWHERE, Placed, Placement
 from zdda.storage.blob_store import OpenStream
 from zdda.storage.key_area import KeyArea, newest_of, sort_key
 from zdda.storage.object_record import ObjectRecord, RecordMalformed, seal_record
 from zdda.storage.read_cache import ReadCache
-from zdda.storage.site import Placed, Site
+from zdda.storage.site import Site
 
 Alarm = Callable[[str, ObjectName], None]
 """Called with what is damaged (``record``, ``object``) and whose it is."""
@@ -52,6 +52,11 @@ class ObjectStore:
         self._blobs, self._key_areas = sites[0].blobs, tuple(places)
         self._generations, self._alarm = generations, alarm
 
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """The sites, in the order of the settings."""
+        return tuple(site.name for site in self._sites)
+
     def seal_record(
         self,
         name: ObjectName,
@@ -75,11 +80,18 @@ class ObjectStore:
             record = max(record, each, key=lambda one: one.retain_until)
         for key_area in self._key_areas:
             key_area.write(record)
-        placed = placement.among(site.name for site in self._sites)
+        placed = placement.among(self.site_names)
         for site in self._sites:
             if site.name in placed:
                 site.blobs.put(record.address, record.length, open_stream, record.retain_until)
         return Placed(placed)
+
+    def where(self, record: ObjectRecord, placement: Placement) -> Placed:
+        """At which of the placement's sites the object lies; its bytes are not looked at. A site that does not answer
+        counts as one that has to get it."""
+        placed = placement.among(self.site_names)
+        present = tuple(site.name for site in self._sites if site.name in placed and _holds(site, record))
+        return Placed(present, tuple(name for name in placed if name not in present))
 
     def record(self, name: ObjectName) -> ObjectRecord:
         """The record from the first place that gives a good one.
@@ -173,3 +185,10 @@ class ObjectStore:
         except (OSError, ZddaError):
             return False
         return True
+
+
+def _holds(site: Site, record: ObjectRecord) -> bool:
+    try:
+        return site.blobs.stat(record.address).length == record.length
+    except (NotFound, Unavailable):
+        return False

@@ -26,11 +26,3 @@ class Site:
         close = getattr(self.records, "close", None)
         if close is not None:
             close()
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """Which sites hold an object durably, and which have to get it yet."""
-
-    present: tuple[str, ...]
-    missing: tuple[str, ...] = ()

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, LargeBinary, Uuid, bindparam, text
 
 import zdda.audit.tables
 import zdda.catalog.tables
 import zdda.identity.tables  # noqa: F401 - all tables are known
 from tests.simulator.postgresql import fresh_database
+from zdda.catalog.object_copies import CopyState, copies_of, sites_known
 from zdda.database.engine import open_engine
 from zdda.database.migration import DatabaseTooNew, migrate
+from zdda.database.session import TenantDatabase
 from zdda.database.types import metadata
+from zdda.model.identifiers import TenantId
+from zdda.model.objects import ObjectKind, ObjectName
 
 
 def indexes(connection: Connection) -> set[str]:
@@ -64,6 +69,24 @@ def test_migrating_again_changes_nothing(blank_database_url: str) -> None:
     migrate(engine)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM accounts")).scalar_one() == 1
+    engine.dispose()
+
+
+def test_objects_of_an_older_catalog_lie_at_the_one_site(blank_database_url: str) -> None:
+    engine = open_engine(blank_database_url)
+    migrate(engine, "0005")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO objects (tenant_id, package_id, kind, sequence, address, length, sha512, generation, "
+                "retain_until) VALUES ('hospital', :package, 'aip', 0, 'sha256:00', 1, :digest, 1, 0)"
+            ).bindparams(bindparam("package", type_=Uuid()), bindparam("digest", type_=LargeBinary())),
+            {"package": UUID(int=7), "digest": bytes(64)},
+        )
+    migrate(engine)
+    with TenantDatabase(engine, TenantId("hospital")).read() as tx:
+        (copy,) = copies_of(tx, ObjectName(tx.tenant, UUID(int=7), ObjectKind.AIP), sites_known(tx))
+        assert (copy.site, copy.state, copy.attempts) == ("main", CopyState.PRESENT, 0)
     engine.dispose()
 
 

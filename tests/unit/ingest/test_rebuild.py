@@ -36,6 +36,7 @@ WHOLE = (
     tables.package_documents,
     tables.subject_identifiers,
     tables.objects,
+    tables.object_copies,
     tables.evidence_batches,
     tables.evidence_members,
     tables.amendments,
@@ -62,6 +63,8 @@ NOT_IN_THE_STORES = {
     "correlation_id",
     # the data key wrapped for the time on the way; the object record has it
     "wrapped_data_key",
+    # when a copy came to a site
+    "since",
 }
 """Every other column is the same to the byte."""
 

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.simulator.archive import SimulatedArchive, make_archive, prepare
+from zdda.catalog.object_copies import CopyState, due_copies, move_copy, site_report
+from zdda.ingest.levelling import SiteInUse
+from zdda.model.clock import SystemClock
+
+_SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{1}"\nimmutable = false\n'
+SITES = _SITE.format("main", "store") + _SITE.format("brno", "store-brno")
+ONE = _SITE.format("main", "store")
+
+
+def with_sites(folder: Path, classes: str = "", sites: str = SITES) -> None:
+    prepare(folder)
+    file = folder / "zdda.toml"
+    text = file.read_text("utf-8").split("\n[[sites]]")[0].replace("[store]\nimmutable = false\n", "")
+    file.write_text(text.replace('name = "long"', f'name = "long"\n{classes}') + sites, "utf-8")
+
+
+def counts(archive: SimulatedArchive, site: str) -> tuple[int, int]:
+    with archive.archive.database.read() as tx:
+        report = site_report(tx, site)
+    return report.objects, report.missing
+
+
+def test_a_new_site_is_to_get_what_lies_at_the_others(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    archive.close()
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (0, 3))
+    archive.close()
+    archive = make_archive(tmp_path)  # and is not told twice
+    assert counts(archive, "brno") == (0, 3)
+    archive.close()
+
+
+def test_a_class_that_is_placed_elsewhere_is_left_out(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"], {"retentionClass": "long"})
+    archive.settle()
+    archive.close()
+    with_sites(tmp_path, 'stores = ["main"]')
+    archive = make_archive(tmp_path)
+    with archive.archive.database.read() as tx:
+        missing = due_copies(tx, "brno", [CopyState.MISSING], SystemClock().now(), 10)
+    assert sorted(str(each.name.kind) for each in missing) == ["amendment", "evidence-batch"]
+    archive.close()
+
+
+def test_a_site_is_not_left_out_while_something_lies_there(tmp_path: Path) -> None:
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (3, 0))
+    archive.close()
+    with_sites(tmp_path, sites=ONE)
+    with pytest.raises(SiteInUse, match=r"\(brno\)"):
+        make_archive(tmp_path)
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    with archive.archive.database.write() as tx:
+        names = [record.name for record in archive.archive.vault.store.records()]
+        assert all(
+            move_copy(tx, "brno", name, CopyState.PRESENT, CopyState.ERASED, SystemClock().now()) for name in names
+        )
+    archive.close()
+    with_sites(tmp_path, sites=ONE)
+    archive = make_archive(tmp_path)
+    assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (0, 0))
+    archive.close()
