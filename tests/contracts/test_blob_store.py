@@ -14,7 +14,9 @@ from threading import Event, Thread
 import pytest
 
 from tests.services.blob_stores import KINDS_OF_STORES, empty_store
+from tests.simulator.database_rot import rot
 from tests.simulator.faulty_disk import failing
+from zdda.database.database_blobs import DatabaseBlobs
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenStream, StoreFailed
@@ -109,6 +111,8 @@ def damage(store: BlobStore, address: ContentAddress, data: bytes) -> None:
         path.write_bytes(data)
         path.chmod(0o400)
         os.utime(path, (status.st_atime, status.st_mtime))
+    elif isinstance(store, DatabaseBlobs):
+        rot(store._engine, address, data)
     else:
         assert isinstance(store, S3Blobs)  # the lock binds us too: a version of ours with wrong bytes is put on top
         store._client.put_object(

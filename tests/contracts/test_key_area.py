@@ -19,6 +19,10 @@ from hypothesis import strategies as st
 
 from tests.services.s3 import S3_STORES, address_in
 from tests.simulator.faulty_disk import failing
+from tests.simulator.postgresql import BACKENDS, fresh_database
+from zdda.database.database_key_area import DatabaseKeyArea
+from zdda.database.engine import open_engine
+from zdda.database.store_tables import make_tables
 from zdda.model.clock import system_entropy
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress, tenant_id
@@ -45,10 +49,16 @@ def record(number: int, length: int = 1000) -> ObjectRecord:
     return ObjectRecord(name, ContentAddress(number.to_bytes(32)), length, bytes(64), 1, bytes(49), UNTIL, bytes(32))
 
 
-@pytest.fixture(params=["memory", "filesystem", *S3_STORES])
+@pytest.fixture(params=["memory", "filesystem", *BACKENDS, *S3_STORES])
 def area(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[KeyArea]:
     if request.param == "memory":
         yield MemoryKeyArea()
+        return
+    if request.param in BACKENDS:
+        with fresh_database(request.param, tmp_path, migrated=False) as url:
+            make_tables(open_engine(url))
+            with closing(DatabaseKeyArea(open_engine(url), "first", system_entropy)) as in_database:
+                yield in_database
         return
     if request.param in S3_STORES:
         address = address_in(request.param)

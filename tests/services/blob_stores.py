@@ -8,13 +8,19 @@ from pathlib import Path
 
 from tests.services.s3 import S3_STORES, fresh_bucket
 from tests.services.sshd import mounted
+from tests.simulator.postgresql import BACKENDS, fresh_database
+from zdda.database.database_blobs import DatabaseBlobs
+from zdda.database.engine import open_engine
+from zdda.database.store_tables import make_tables
+from zdda.model.clock import system_entropy
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.s3_blobs import S3Blobs
 
-KINDS_OF_STORES = ("memory", "filesystem", "filesystem-immutable", "filesystem-sshfs", *S3_STORES)
+DATABASES = tuple(f"database-{backend}" for backend in BACKENDS)
+KINDS_OF_STORES = ("memory", "filesystem", "filesystem-immutable", "filesystem-sshfs", *DATABASES, *S3_STORES)
 
 
 @contextmanager
@@ -25,6 +31,12 @@ def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
     elif kind in S3_STORES:
         with closing(S3Blobs(fresh_bucket(kind))) as in_bucket:
             yield in_bucket
+    elif kind in DATABASES:
+        folder.mkdir()
+        with fresh_database(kind.removeprefix("database-"), folder, migrated=False) as url:
+            make_tables(open_engine(url))
+            with closing(DatabaseBlobs(open_engine(url), system_entropy)) as in_database:
+                yield in_database
     elif kind == "filesystem-sshfs":
         with mounted(folder), closing(FilesystemBlobs(folder)) as on_server:
             yield on_server
