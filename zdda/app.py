@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import httpx
 import structlog
@@ -33,6 +34,7 @@ from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
 from zdda.fsck.evidence_tokens import token_checker
 from zdda.identity.accounts import Accounts
+from zdda.ingest.amending import add_preservation_events
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
@@ -52,12 +54,15 @@ from zdda.model.deposit import DepositState
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.mets import Software
+from zdda.packaging.preservation_events import PreservationEvent, PreservationEvents
 from zdda.packaging.sealed_report import ReportSealer
+from zdda.retention.scrubbing import Scrubber, ScrubPlan
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
+from zdda.storage.key_area import KeyArea
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.read_cache import ReadCache
 from zdda.storage.site import Site
@@ -71,7 +76,7 @@ from zdda.trust.token_completion import TokenCompleter
 from zdda.trust.tsa_client import AuthorityAddress, AuthorityUnavailable, TsaClient, TsaClients
 
 _log = structlog.get_logger(__name__)
-_OFTEN, _IDLE, _BEAT = 0.02, 0.25, 60.0
+_OFTEN, _IDLE, _SELDOM, _BEAT = 0.02, 0.25, 5.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,7 +266,7 @@ def build(
         vault.close()
         engine.dispose()
         raise
-    runner = _runner(settings, workshop)
+    runner = _runner(settings, workshop, vault)
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
     intake = Intake(workshop, progress)
@@ -306,7 +311,19 @@ class _Audit(WorkSource):
         return sequence(self._database) > 0
 
 
-def _runner(settings: Settings, workshop: Workshop) -> Runner:
+def _scrubber(settings: Settings, workshop: Workshop, vault: Vault) -> Scrubber:
+    places: dict[str, KeyArea] = {str(number): area for number, area in enumerate(vault.key_areas)}
+    places |= {site.name: site.records for site in vault.sites if site.records is not None}
+
+    def tell(package: UUID, events: Sequence[PreservationEvent]) -> None:
+        add_preservation_events(workshop, package, PreservationEvents(tuple(events)))
+
+    plan = ScrubPlan(settings.scrub.days, settings.scrub.bytes_per_second)
+    database, clock = workshop.database, workshop.clock
+    return Scrubber(database, vault.sites, places, vault.generations, clock, plan, tell, workshop.crash)
+
+
+def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
     owner = f"{_owners()}{workshop.entropy(4).hex()}"
     threads = settings.workers.threads
     validation = LeasedWork(
@@ -336,6 +353,8 @@ def _runner(settings: Settings, workshop: Workshop) -> Runner:
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
     ]
+    if settings.scrub.bytes_per_second:
+        crews.append(Crew(_scrubber(settings, workshop, vault), 1, _SELDOM))
     return Runner(crews, _BEAT)
 
 

@@ -224,6 +224,15 @@ class ClassSettings(Section):
         return RetentionClass(self.name, self.mark, self.years, policy, wait, self.guaranteed_store, placement)
 
 
+class ScrubSettings(Section):
+    """Reading every copy again, and mending what has rotted."""
+
+    days: int = Field(90, ge=1, le=3660, description="every copy at every site is read once in so many days")
+    bytes_per_second: int = Field(
+        32 * _MIB, ge=0, description="the most that is read for that at each site; 0: no copy is read again"
+    )
+
+
 class LogSettings(Section):
     """Logs on standard error, one JSON object a line."""
 
@@ -258,6 +267,7 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     trust: TrustSettings = TrustSettings()
     retention: tuple[ClassSettings, ...] = Field((), description="the retention classes, [[retention]] each")
+    scrub: ScrubSettings = ScrubSettings()
     log: LogSettings = LogSettings()
 
     @field_validator("retention")

@@ -63,6 +63,9 @@ documents = ["trust/root.cer"]
 authorities = ["trust/root.cer"]
 seal = ["trust/root.cer"]
 
+[scrub]
+bytes_per_second = 0
+
 [[retention]]
 name = "medical-record"
 mark = "S"
@@ -250,7 +253,7 @@ def make_archive(
             vault.close()
             engine.dispose()
             raise
-    runner = _runner(settings, workshop)
+    runner = _runner(settings, workshop, vault)
     packages = PackageAccess(database, vault.store, moments)
     parts = Assembled(settings, vault, engine, database, workshop, Intake(workshop, progress), packages, runner)
     return SimulatedArchive(folder, parts)

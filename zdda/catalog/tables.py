@@ -238,7 +238,7 @@ object_copies = Table(
         sqlite_where=UNSETTLED,
         postgresql_where=UNSETTLED,
     ),
-    Index("ix_object_copies_checked", "tenant_id", "site", "checked_at"),
+    Index("ix_object_copies_checked", "tenant_id", "site", "checked_at", "since"),
     sqlite_with_rowid=False,
 )
 """Where each object lies: see ``zdda.catalog.object_copies``."""

@@ -46,5 +46,5 @@ def upgrade() -> None:
         sqlite_where=sa.text(_UNSETTLED),
         postgresql_where=sa.text(_UNSETTLED),
     )
-    op.create_index("ix_object_copies_checked", "object_copies", ["tenant_id", "site", "checked_at"])
+    op.create_index("ix_object_copies_checked", "object_copies", ["tenant_id", "site", "checked_at", "since"])
     op.add_column("installations", sa.Column("placements", sa.Text(), nullable=True))

@@ -1,0 +1,109 @@
+"""What one copy of an object is worth: the bytes at a site against their address, the lock against the retention, the
+records in every place against each other. Reads; mends nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from zdda.crypto.generations import GenerationKeys
+from zdda.model.errors import IntegrityError, NotFound
+from zdda.model.objects import ObjectName
+from zdda.storage.blob_store import BlobStore
+from zdda.storage.key_area import KeyArea
+from zdda.storage.object_record import ObjectRecord, RecordMalformed
+
+_CHUNK = 1024 * 1024
+
+
+class Defect(StrEnum):
+    """What can be wrong with a copy. The words are those of ``fsck``'s findings; add, never rename."""
+
+    MISSING = "object-missing"
+    OTHER_LENGTH = "object-length"
+    OTHER_BYTES = "object-digest"
+    UNREADABLE = "object-unreadable"
+    LOCK_TOO_SHORT = "lock-too-short"
+
+
+BYTES_GONE = frozenset({Defect.MISSING, Defect.OTHER_LENGTH, Defect.OTHER_BYTES, Defect.UNREADABLE})
+"""Defects that only a good copy can mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCopy:
+    """``read``: bytes read from the store. ``defect`` None: the copy is whole and locked for long enough."""
+
+    read: int
+    defect: Defect | None = None
+
+
+def check_copy(blobs: BlobStore, record: ObjectRecord) -> CheckedCopy:
+    """Reads every byte once, in constant memory. Raises ``Unavailable`` where the site does not answer: that says
+    nothing of the copy. An error in reading one file does: a site that fails as a whole is known by its other copies.
+    """
+    try:
+        stat = blobs.stat(record.address)
+        digest, length = hashlib.sha256(), 0
+        with blobs.open(record.address) as stream:
+            while data := stream.read(_CHUNK):
+                digest.update(data)
+                length += len(data)
+    except NotFound:
+        return CheckedCopy(0, Defect.MISSING)
+    except OSError:
+        return CheckedCopy(0, Defect.UNREADABLE)
+    if length != record.length:
+        return CheckedCopy(length, Defect.OTHER_LENGTH)
+    if digest.digest() != record.address.digest:
+        return CheckedCopy(length, Defect.OTHER_BYTES)
+    if stat.retain_until < lock_of(blobs, record):
+        return CheckedCopy(length, Defect.LOCK_TOO_SHORT)
+    return CheckedCopy(length)
+
+
+def lock_of(blobs: BlobStore, record: ObjectRecord) -> datetime:
+    """Until when the store has to lock the object: the retention, as far as the store can."""
+    return min(record.retain_until, blobs.latest_lock).replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRecords:
+    """``best``: the authentic record of latest retention, then of latest generation; None where no place has one.
+    ``wanting``: the places that lack it, with what is wrong there."""
+
+    best: ObjectRecord | None
+    wanting: Mapping[str, str]
+
+
+def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: GenerationKeys) -> CheckedRecords:
+    """Looks the object's record up in every place by name. Raises ``Unavailable`` where a place does not answer."""
+    found: dict[str, ObjectRecord] = {}
+    wanting: dict[str, str] = {}
+    for place, key_area in places.items():
+        try:
+            record = key_area.read(name)
+        except NotFound:
+            wanting[place] = "record-missing"
+            continue
+        except RecordMalformed:
+            wanting[place] = "record-malformed"
+            continue
+        try:
+            record.check_retention(generations)
+            record.data_key(generations)
+        except NotFound:
+            wanting[place] = "generation-gone"
+        except RecordMalformed:
+            wanting[place] = "record-malformed"
+        except IntegrityError:
+            wanting[place] = "record-forged"
+        else:
+            found[place] = record
+    best = max(found.values(), key=lambda each: (each.retain_until, each.generation), default=None)
+    if best is not None:
+        wanting |= {place: "record-older" for place, record in found.items() if record != best}
+    return CheckedRecords(best, wanting)

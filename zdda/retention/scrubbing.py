@@ -1,0 +1,261 @@
+"""Scrubbing: every copy at every site is read within so many days, compared, and mended from a good one.
+
+checked    the bytes, the lock and the records in every place were found whole: the row says when
+damaged    they were not: the row says so before anything is mended, and the audit with it
+mended     whole again: told in the package's chain first, then the row is as it was
+
+If everything stops in between, a damaged copy is looked at again: what has been mended by then is found whole.
+
+An object that is being erased is not written again: the row is read once more while the store lets nobody else at the
+object (``BlobStore.mend`` opens its source there), and an erasure marks its rows before it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import BinaryIO
+from uuid import UUID
+
+import structlog
+
+from zdda.audit.log import record as note
+from zdda.catalog.copy_checks import copies_checked, copies_to_check
+from zdda.catalog.object_copies import Copy, CopyState, copies_of, due_copies, move_copy, postpone_copy
+from zdda.crypto.generations import GenerationKeys
+from zdda.database.session import TenantDatabase
+from zdda.jobs.runner import WorkSource
+from zdda.model.clock import Clock
+from zdda.model.errors import NotFound, Unavailable, ZddaError
+from zdda.model.identifiers import ContentAddress
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.packaging.preservation_events import EventOutcome, EventType, PreservationEvent
+from zdda.retention.copy_check import CheckedCopy, CheckedRecords, check_copy, check_records
+from zdda.retention.mending import NoGoodCopy, mend_copy, mend_records
+from zdda.retention.read_budget import ReadBudget
+from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
+from zdda.storage.key_area import KeyArea
+from zdda.storage.site import Site
+
+SCRUB_POINTS = ("scrub.damage-noted", "scrub.records-mended", "scrub.copy-mended", "scrub.told")
+_GROUP = 64
+_READERS = 2
+_AWAY = timedelta(minutes=1)
+_FRESH = timedelta(days=1)
+"""What was written only now was compared then, and would be read from memory."""
+_LOST_AGAIN = timedelta(days=1)
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+RECORD_LOST = "record-lost"
+"""No place has an authentic record of the object."""
+
+Tell = Callable[[UUID, Sequence[PreservationEvent]], None]
+"""Adds events to a package's chain; raises the archive's errors where that cannot be done now."""
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubPlan:
+    """Every copy once in ``days``, reading ``bytes_per_second`` at most of each site."""
+
+    days: int
+    bytes_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    name: ObjectName
+    records: CheckedRecords
+    copy: CheckedCopy | None
+
+
+class Scrubber(WorkSource):
+    """A ``WorkSource`` for one thread. ``places``: every place of object records, by name."""
+
+    def __init__(
+        self,
+        database: TenantDatabase,
+        sites: Sequence[Site],
+        places: Mapping[str, KeyArea],
+        generations: GenerationKeys,
+        clock: Clock,
+        plan: ScrubPlan,
+        tell: Tell,
+        crash: CrashPoint = no_crash,
+    ) -> None:
+        self._database, self._sites, self._places, self._generations = database, tuple(sites), dict(places), generations
+        self._clock, self._plan, self._tell, self._crash = clock, plan, tell, crash
+        self._budgets = {site.name: ReadBudget(plan.bytes_per_second) for site in sites}
+        self._away_until: dict[str, datetime] = {}
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="scrub")
+
+    def run_one(self) -> bool:
+        worked = [self._of_site(site) for site in self._sites]
+        return any(worked)
+
+    def settle(self) -> None:
+        self._readers.shutdown()
+
+    def _of_site(self, site: Site) -> bool:
+        now = self._clock.now()
+        if now < self._away_until.get(site.name, now):
+            return False
+        try:
+            return self._mend_damaged(site) | (self._budgets[site.name].allows(now) and self._check(site))
+        except Unavailable as error:
+            self._away_until[site.name] = now + _AWAY
+            _log.warning("scrub-site-away", site=site.name, reason=error.code)
+            return False
+
+    def _check(self, site: Site) -> bool:
+        now = self._clock.now()
+        with self._database.read() as tx:
+            due = copies_to_check(tx, site.name, now - _FRESH, now - timedelta(days=self._plan.days), _GROUP)
+        names: list[ObjectName] = []
+        room = 2 * self._plan.bytes_per_second
+        for name, length in due:
+            if names and length > room:
+                break
+            names.append(name)
+            room -= length
+        seen = list(self._readers.map(lambda name: self._look(site, name), names))
+        self._budgets[site.name].spend(now, sum(each.copy.read for each in seen if each.copy is not None))
+        whole = [each.name for each in seen if not self._found_wanting(site, each)]
+        with self._database.write() as tx:
+            copies_checked(tx, site.name, whole, now)
+        return bool(names)
+
+    def _look(self, site: Site, name: ObjectName) -> _Seen:
+        records = check_records(self._places, name, self._generations)
+        return _Seen(name, records, None if records.best is None else check_copy(site.blobs, records.best))
+
+    def _found_wanting(self, site: Site, seen: _Seen) -> bool:
+        """Whether the copy is not whole; then its row says so, and the audit."""
+        if seen.copy is None:
+            return self._note_damage(site, seen.name, RECORD_LOST)
+        if seen.copy.defect is not None:
+            return self._note_damage(site, seen.name, str(seen.copy.defect))
+        if seen.records.wanting:
+            return self._note_damage(site, seen.name, "; ".join(sorted(set(seen.records.wanting.values()))))
+        return False
+
+    def _note_damage(self, site: Site, name: ObjectName, problem: str) -> bool:
+        now = self._clock.now()
+        with self._database.write() as tx:
+            if move_copy(tx, site.name, name, CopyState.PRESENT, CopyState.DAMAGED, now, problem):
+                note(tx, now, "copy-damaged", site=site.name, problem=problem, **_named(name))
+                _log.error("copy-damaged", site=site.name, problem=problem, **_named(name))
+        self._crash("scrub.damage-noted")
+        return True
+
+    def _mend_damaged(self, site: Site) -> bool:
+        with self._database.read() as tx:
+            due = due_copies(tx, site.name, {CopyState.DAMAGED}, self._clock.now(), _GROUP)
+        for copy in due:
+            try:
+                self._mend(site, copy)
+            except NoGoodCopy as error:
+                self._lost(site, copy, error)
+            except Unavailable as error:
+                pause = min(_FIRST_PAUSE * 2 ** min(copy.attempts, 10), _LONGEST_PAUSE)
+                self._postpone(copy, self._clock.now() + pause, error.code)
+            except ZddaError as error:
+                self._postpone(copy, self._clock.now() + _LOST_AGAIN, error.code)
+        return bool(due)
+
+    def _mend(self, site: Site, copy: Copy) -> None:
+        found = copy.problem or "object-damaged"
+        seen = self._look(site, copy.name)
+        best = seen.records.best
+        if best is None:
+            raise NoGoodCopy("no place has an authentic record of the object")
+        if seen.records.wanting:
+            mend_records(self._places, seen.records)
+            self._crash("scrub.records-mended")
+            self._forget_if_erased(copy)
+        defect = None if seen.copy is None else seen.copy.defect
+        if defect is not None:
+            others = [_Guarded(self, other, copy) for other in self._sites if other.name != site.name]
+            mend_copy(site.blobs, others, best, defect)
+            self._crash("scrub.copy-mended")
+            defect = check_copy(site.blobs, best).defect
+        if defect is not None:
+            raise NoGoodCopy("what was mended is not whole")
+        self._conclude(copy, found, EventOutcome.SUCCESS)
+
+    def _conclude(self, copy: Copy, found: str, outcome: EventOutcome) -> None:
+        """Tells what was found and done, then the row."""
+        now = self._clock.now()
+        self._tell_chain(copy, found, outcome, now)
+        self._crash("scrub.told")
+        with self._database.write() as tx:
+            if move_copy(tx, copy.site, copy.name, CopyState.DAMAGED, CopyState.PRESENT, now):
+                copies_checked(tx, copy.site, [copy.name], now)
+                note(tx, now, "copy-mended", site=copy.site, problem=found, **_named(copy.name))
+        _log.warning("copy-mended", site=copy.site, problem=found, **_named(copy.name))
+
+    def _lost(self, site: Site, copy: Copy, error: NoGoodCopy) -> None:
+        """An alarm, every day anew; the audit and the package's chain have it once."""
+        now = self._clock.now()
+        found = copy.problem or "object-damaged"
+        _log.error("copy-lost", site=site.name, problem=found, reason=str(error), **_named(copy.name))
+        if copy.attempts == 0:
+            try:
+                self._tell_chain(copy, found, EventOutcome.FAIL, now)
+            except ZddaError as untold:
+                _log.error("preservation-events-not-told", reason=untold.code, **_named(copy.name))
+            with self._database.write() as tx:
+                note(tx, now, "copy-lost", site=site.name, problem=found, **_named(copy.name))
+        self._postpone(copy, now + _LOST_AGAIN, found)
+
+    def _tell_chain(self, copy: Copy, found: str, outcome: EventOutcome, now: datetime) -> None:
+        if copy.name.kind is not ObjectKind.AIP:
+            return  # of many packages: the audit has it
+        of = (copy.name.kind.value, copy.name.sequence, copy.site, found)
+        events = (
+            PreservationEvent(EventType.FIXITY_CHECK, copy.since, EventOutcome.FAIL, *of),
+            PreservationEvent(EventType.RECOVERY, now, outcome, *of),
+        )
+        try:
+            self._tell(copy.name.package, events)
+        except NotFound:
+            _log.error("preservation-events-not-told", reason="not-found", **_named(copy.name))
+
+    def _postpone(self, copy: Copy, until: datetime, problem: str) -> None:
+        with self._database.write() as tx:
+            postpone_copy(tx, copy.site, copy.name, CopyState.DAMAGED, until, copy.problem or problem)
+
+    def _is_damaged_still(self, copy: Copy) -> bool:
+        with self._database.read() as tx:
+            return [each.state for each in copies_of(tx, copy.name, [copy.site])] == [CopyState.DAMAGED]
+
+    def _forget_if_erased(self, copy: Copy) -> None:
+        """An erasure of the object that began meanwhile may have passed the places that were just written. A copy that
+        is erased because the object has moved is none: the object's record is needed where it now lies."""
+        with self._database.read() as tx:
+            states = {each.state for each in copies_of(tx, copy.name, [site.name for site in self._sites])}
+        if states and states <= {CopyState.ERASING, CopyState.ERASED}:
+            for place in self._places.values():
+                place.destroy(copy.name)
+            raise NotFound("the object is being erased")
+
+
+class _Guarded:
+    """Another site as a source: gives nothing once the copy is no longer to be mended."""
+
+    def __init__(self, scrubber: Scrubber, site: Site, copy: Copy) -> None:
+        self._scrubber, self._blobs, self._copy = scrubber, site.blobs, copy
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        return self._blobs.stat(address)
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        if not self._scrubber._is_damaged_still(self._copy):
+            raise NotFound("the object is being erased")
+        return self._blobs.open(address)
+
+
+def _named(name: ObjectName) -> dict[str, object]:
+    return {"package": str(name.package), "kind": name.kind.value, "sequence": name.sequence}
