@@ -8,6 +8,7 @@ from typing import Protocol
 
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KEY_LENGTH, KeyWrapper, LocalKeyWrapper
+from zdda.crypto.kmip_key_wrapping import KmipAddress, KmipKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.crypto.pkcs11_signing import Pkcs11Signer
 from zdda.crypto.pkcs11_token import Pkcs11Token, pin_from_file
@@ -15,7 +16,7 @@ from zdda.crypto.signing import Signer, SoftwareSigner
 from zdda.crypto.vault_key_wrapping import VaultAddress, VaultKeyWrapper, token_from_file
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import IntegrityError, InvalidInput, NotFound
-from zdda.settings_keys import KeySettings, TokenSettings, VaultSettings
+from zdda.settings_keys import KeySettings, KmipSettings, TokenSettings, VaultSettings
 from zdda.storage.durable_files import make_folder
 
 _PROBE = b"zdda/1|is it the same key?"
@@ -42,11 +43,13 @@ def open_generations(keys: KeySettings, folder: Path, entropy: Entropy, clock: C
 
 def named_keeper(keys: KeySettings) -> str:
     """Where the key-encryption key is kept, for a person."""
-    token, vault = keys.key_encryption_token, keys.key_encryption_vault
+    token, vault, kmip = keys.key_encryption_token, keys.key_encryption_vault, keys.key_encryption_kmip
     if token is not None:
         return f"token {token.token}, key {token.key} (PKCS#11)"
     if vault is not None:
         return f"{vault.address}, key {vault.key} (Vault transit)"
+    if kmip is not None:
+        return f"{kmip.host}:{kmip.port}, key {kmip.key} (KMIP)"
     return f"file {keys.key_encryption_key}"
 
 
@@ -101,12 +104,26 @@ def _make(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
 
 def _service(keys: KeySettings, folder: Path, entropy: Entropy) -> _Service | None:
     """The token or service that the settings name; None: the key is in a file."""
-    token, vault = keys.key_encryption_token, keys.key_encryption_vault
+    token, vault, kmip = keys.key_encryption_token, keys.key_encryption_vault, keys.key_encryption_kmip
     if token is not None:
         return Pkcs11KeyWrapper(_token(token, folder), token.key, entropy)
     if vault is not None:
         return _vault(vault, folder, entropy)
+    if kmip is not None:
+        return KmipKeyWrapper(_kmip(kmip, folder), entropy)
     return None
+
+
+def _kmip(held: KmipSettings, folder: Path) -> KmipAddress:
+    return KmipAddress(
+        held.host,
+        held.port,
+        held.key,
+        folder / held.certificate,
+        folder / held.private_key,
+        folder / held.certificate_authorities,
+        held.timeout_seconds,
+    )
 
 
 def _vault(held: VaultSettings, folder: Path, entropy: Entropy) -> VaultKeyWrapper:

@@ -56,6 +56,18 @@ class VaultSettings(Section):
         return self
 
 
+class KmipSettings(Section):
+    """A key in a key service that speaks KMIP."""
+
+    host: str = Field(min_length=1, max_length=255, description="the service's name or address, as in its certificate")
+    port: int = Field(5696, ge=1, le=65535, description="its port")
+    key: str = Field(min_length=1, max_length=255, description="the key's name in the service")
+    certificate: Path = Field(description="the archive's own certificate for the service, then the issuers', PEM")
+    private_key: Path = Field(description="its private key, PEM")
+    certificate_authorities: Path = Field(description="the authorities of the service's certificate, PEM")
+    timeout_seconds: float = Field(10.0, gt=0, le=600, description="for one answer")
+
+
 class KeySettings(Section):
     """Keys. Keep the key-encryption key out of ordinary backups."""
 
@@ -73,10 +85,14 @@ class KeySettings(Section):
     key_encryption_vault: VaultSettings | None = Field(
         None, description="the key-encryption key is in this Vault or OpenBao, not in a file"
     )
+    key_encryption_kmip: KmipSettings | None = Field(
+        None, description="the key-encryption key is in this key service that speaks KMIP, not in a file"
+    )
     seal_token: SealTokenSettings | None = Field(None, description="the seal's key is in this token, not in a file")
 
     @model_validator(mode="after")
     def _one_keeper(self) -> Self:
-        if self.key_encryption_token is not None and self.key_encryption_vault is not None:
+        named = (self.key_encryption_token, self.key_encryption_vault, self.key_encryption_kmip)
+        if sum(each is not None for each in named) > 1:
             raise ValueError("the key-encryption key is in one place: a token, or a key service")
         return self

@@ -1,5 +1,5 @@
 """What every keeper of the key-encryption key does alike: a local file, a token behind PKCS#11 (SoftHSM), the transit
-engine of Vault or OpenBao (a stand-in of ours)."""
+engine of Vault or OpenBao (a stand-in of ours), a key service that speaks KMIP (PyKMIP's server)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from pathlib import Path
 
 import pytest
 
+from tests.services.kmip import KmipService, kmip_server
 from tests.simulator.softhsm import SoftToken, soft_token
 from tests.simulator.transit import Transit, transit
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KeyWrapper, LocalKeyWrapper
+from zdda.crypto.kmip_key_wrapping import KmipKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.crypto.vault_key_wrapping import VaultKeyWrapper
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.model.errors import IntegrityError, NotFound
 from zdda.model.identifiers import TenantId
 
-__all__ = ["soft_token", "transit"]
+__all__ = ["kmip_server", "soft_token", "transit"]
 KEY, OTHER = bytes(range(32)), bytes(range(1, 33))
 TENANT = TenantId("hospital")
 Keeper = Callable[[bytes], KeyWrapper]
 
 
-@pytest.fixture(params=["file", "token", "transit"])
+@pytest.fixture(params=["file", "token", "transit", "kmip"])
 def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
     """Gives a wrapper by a key of these bytes, wherever it is kept."""
 
@@ -45,6 +47,15 @@ def keeper(request: pytest.FixtureRequest, tmp_path: Path) -> Keeper:
             return VaultKeyWrapper(service.address(key.hex()[:8]), system_entropy)
 
         return in_transit
+    if request.param == "kmip":
+        server: KmipService = request.getfixturevalue("kmip_server")
+
+        def in_kmip(key: bytes) -> KeyWrapper:
+            name = f"{request.node.name} {key.hex()[:8]}"
+            server.put_key(name, key)
+            return KmipKeyWrapper(server.address(name), system_entropy)
+
+        return in_kmip
     token: SoftToken = request.getfixturevalue("soft_token")
 
     def in_token(key: bytes) -> KeyWrapper:
@@ -76,7 +87,7 @@ def test_every_flipped_cut_or_added_byte_is_found(keeper: Keeper) -> None:
             wrapper.unwrap(wrong, b"here")
 
 
-@pytest.mark.parametrize("keeper", ["file", "token"], indirect=True)
+@pytest.mark.parametrize("keeper", ["file", "token", "kmip"], indirect=True)
 def test_keepers_with_the_key_in_hand_wrap_in_one_form(keeper: Keeper) -> None:
     """So a local key that is moved into a token unwraps what it wrapped, and back."""
     local, kept = LocalKeyWrapper(KEY, system_entropy), keeper(KEY)
