@@ -20,6 +20,7 @@ from zdda.model.placement import Copies, Placement
 from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
 from zdda.settings_keys import KeySettings
 from zdda.settings_section import Section, https_or_loopback
+from zdda.settings_stores import SftpSettings
 
 _MIB = 1024 * 1024
 _PREFIX = "ZDDA_"
@@ -83,18 +84,21 @@ class S3Settings(Section):
 class StoreSettings(Section):
     """Where objects lie for good."""
 
-    kind: Literal["filesystem", "s3", "memory"] = Field(
-        "filesystem", description="filesystem, s3, or memory (tests only)"
+    kind: Literal["filesystem", "s3", "sftp", "memory"] = Field(
+        "filesystem", description="filesystem, s3, sftp, or memory (tests only)"
     )
     directory: Path = Field(Path("store"), description="the store's folder")
     immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
     s3: S3Settings = Field(S3Settings(), description="the bucket, where the kind is s3")
+    sftp: SftpSettings = Field(SftpSettings(), description="the server's folder, where the kind is sftp")
 
     @model_validator(mode="after")
     def _whole(self) -> StoreSettings:
         s3 = self.s3
         if self.kind == "s3" and not all((s3.endpoint, s3.bucket, s3.access_key, s3.secret_key)):
             raise ValueError("a store of kind s3 needs s3.endpoint, s3.bucket, s3.access_key and s3.secret_key")
+        if self.kind == "sftp" and not self.sftp.is_whole():
+            raise ValueError("a store of kind sftp needs sftp.host, user, folder, host_keys, and key or password")
         return self
 
 

@@ -127,7 +127,7 @@ def test_the_permit_of_another_object_refuses(store: BlobStore) -> None:
     assert not gone(store)
 
 
-@pytest.mark.parametrize("store", ["filesystem", *S3_STORES], indirect=True)
+@pytest.mark.parametrize("store", ["filesystem", "sftp", *S3_STORES], indirect=True)
 def test_a_permit_by_clocks_that_leapt_refuses(store: BlobStore) -> None:
     """Thirty years ahead of the store's own clock, the lock looks over. (One in memory has no clock of its own.)"""
     address = put(store)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+
+from fsspec.implementations.local import LocalFileSystem
 
 from tests.services.s3 import S3_STORES, fresh_bucket
-from tests.services.sshd import mounted
+from tests.services.sshd import mounted, sftp_folder
 from tests.simulator.postgresql import BACKENDS, fresh_database
 from zdda.database.database_blobs import DatabaseBlobs
 from zdda.database.engine import open_engine
@@ -16,11 +20,23 @@ from zdda.model.clock import system_entropy
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.fsspec_blobs import FsspecBlobs
 from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.remote_files import FsspecFiles
 from zdda.storage.s3_blobs import S3Blobs
+from zdda.storage.sftp_files import SftpAddress, connect
 
 DATABASES = tuple(f"database-{backend}" for backend in BACKENDS)
-KINDS_OF_STORES = ("memory", "filesystem", "filesystem-immutable", "filesystem-sshfs", *DATABASES, *S3_STORES)
+KINDS_OF_STORES = (
+    "memory",
+    "filesystem",
+    "filesystem-immutable",
+    "filesystem-sshfs",
+    "sftp",
+    "fsspec-local",
+    *DATABASES,
+    *S3_STORES,
+)
 
 
 @contextmanager
@@ -37,6 +53,13 @@ def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
             make_tables(open_engine(url))
             with closing(DatabaseBlobs(open_engine(url), system_entropy)) as in_database:
                 yield in_database
+    elif kind == "sftp":
+        with closing(sftp_store(sftp_folder())) as on_server:
+            yield on_server
+    elif kind == "fsspec-local":
+        local = partial(FsspecFiles, LocalFileSystem(skip_instance_cache=True))
+        with closing(FsspecBlobs(local, str(folder))) as in_folder:
+            yield in_folder
     elif kind == "filesystem-sshfs":
         with mounted(folder), closing(FilesystemBlobs(folder)) as on_server:
             yield on_server
@@ -46,3 +69,8 @@ def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
         for path in folder.rglob("*"):
             if path.is_file():
                 set_immutable(path, immutable=False)
+
+
+def sftp_store(address: SftpAddress, **options: Any) -> FsspecBlobs:
+    """A store in a server's folder."""
+    return FsspecBlobs(partial(connect, address), address.folder, connections=address.connections, **options)

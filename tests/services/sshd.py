@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.shared_service import Daemons, ServiceAbsent, free_port, guard, listens, shared, wait_for
+from zdda.storage.sftp_files import SftpAddress
 
 _STARTING = 30.0
 _PROGRAM = "/usr/sbin/sshd"
@@ -82,6 +83,23 @@ def run(daemons: Daemons) -> dict[str, str]:
         "folder": str(folder / "data"),
         "version": f"sshd {version.splitlines()[0].split(',')[0] if version else '(unknown)'}",
     }
+
+
+def sftp_folder(said: Mapping[str, str] | None = None) -> SftpAddress:
+    """A new folder of a server's; of the shared one where none is named."""
+    said = said or sshd()
+    folder = Path(said["folder"]) / uuid.uuid4().hex
+    folder.mkdir()
+    return SftpAddress(
+        said["host"],
+        int(said["port"]),
+        said["user"],
+        str(folder),
+        (said["host_key"],),
+        Path(said["key"]),
+        connect_seconds=5.0,
+        read_seconds=20.0,
+    )
 
 
 class OwnServer:

@@ -23,11 +23,12 @@ from zdda.storage.s3_bucket import check_bucket, sweep_uploads
 from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.s3_eraser import S3Eraser, bucket_time
 from zdda.storage.s3_errors import code_of, translated
-from zdda.storage.s3_reader import FIRST, S3Reader, Window, fetch
+from zdda.storage.s3_reader import Window, fetch, reader_from
 from zdda.storage.s3_versions import LATEST_LOCK, PREFIX, Version, Versions, address_of, key_of
 from zdda.storage.s3_writer import CRASH_POINTS as WRITING
 from zdda.storage.s3_writer import S3Writer, read_back
 from zdda.storage.store_marker import NAME
+from zdda.storage.window_reader import FIRST
 
 CRASH_POINTS = (*WRITING, "blob.read-back", "blob.locked")
 PART_BYTES = 8 * 1024 * 1024
@@ -92,7 +93,7 @@ class S3Blobs:
             if first is None:
                 raise NotFound("the store holds no such object")
         which = self._which(address, first.answer.get("VersionId"))
-        return io.BufferedReader(S3Reader(self._client, which, first, self._attempts), _BUFFER)
+        return io.BufferedReader(reader_from(self._client, which, first, self._attempts), _BUFFER)
 
     def stat(self, address: ContentAddress) -> BlobStat:
         version = self._ours(address)

@@ -13,38 +13,20 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from zdda.model.errors import Unavailable, ZddaError
+from zdda.model.errors import ZddaError
+from zdda.storage.store_errors import StoreBusy, StoreFull, StoreRefuses, StoreUnreachable, WriteNotKept
 
-
-class StoreRefuses(Unavailable):
-    """The store answers and says no: rights, credentials, a bucket that is not there, clocks that differ."""
-
-    code = "store-refuses"
-
-
-class StoreUnreachable(Unavailable):
-    """The store does not answer, not in time, not whole, or nobody can tell that it is the store."""
-
-    code = "store-unreachable"
-
-
-class StoreBusy(Unavailable):
-    """The store throttles or fails for now, after as many attempts as the settings allow."""
-
-    code = "store-busy"
-
-
-class StoreFull(Unavailable):
-    """The store has no room, or the quota is used up."""
-
-    code = "store-full"
-
-
-class WriteNotKept(Unavailable):
-    """What the store gives back after a write is not what was written; the write counts as not done."""
-
-    code = "write-not-kept"
-
+__all__ = [
+    "StoreBusy",
+    "StoreFull",
+    "StoreRefuses",
+    "StoreUnreachable",
+    "WriteNotKept",
+    "code_of",
+    "meaning",
+    "status_of",
+    "translated",
+]
 
 _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "InsufficientCapacity", "507", "XMinioStorageFull"})
 _BUSY = frozenset({"SlowDown", "ServiceUnavailable", "InternalError", "TooManyRequests", "OperationAborted"})

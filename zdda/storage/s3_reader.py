@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import time
 from collections.abc import Mapping
@@ -17,11 +16,8 @@ from botocore.exceptions import (
 )
 
 from zdda.storage.s3_errors import StoreUnreachable, translated
+from zdda.storage.window_reader import WindowReader
 
-FIRST = 1024 * 1024 + 64 * 1024
-"""Bytes of the first request: a small object whole, or the first segment of a large one with what precedes it."""
-LARGEST = 4 * 1024 * 1024
-"""Bytes of one request when the stream is read on and on; also the most that a reader keeps."""
 _PAUSE = 0.1
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 
@@ -81,50 +77,15 @@ def _extent(answer: Mapping[str, Any], start: int, size: int) -> tuple[int, int]
     return total, min(size, total - start)
 
 
-class S3Reader(io.RawIOBase):
-    """One version of an object, from its first window on. Not thread-safe."""
+def reader_from(client: Any, which: Mapping[str, str], first: Window, attempts: int) -> WindowReader:
+    """One version of an object, from its first window on. Reading raises ``StoreUnreachable`` and the archive's other
+    errors of a store."""
 
-    def __init__(self, client: Any, which: Mapping[str, str], first: Window, attempts: int) -> None:
-        self._client, self._which, self._window, self._attempts = client, which, first, attempts
-        self._position, self._size = 0, FIRST
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._window.total}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the first byte")
-        self._position = base + offset
-        return self._position
-
-    def readinto(self, buffer: Any, /) -> int:
-        """Raises ``StoreUnreachable`` and the archive's other errors of a store."""
-        room = memoryview(buffer).cast("B")
-        if self._position >= self._window.total or not room:
-            return 0
-        offset = self._position - self._window.start
-        if not 0 <= offset < len(self._window.data):
-            self._load()
-            offset = 0
-        piece = self._window.data[offset : offset + len(room)]
-        room[: len(piece)] = piece
-        self._position += len(piece)
-        return len(piece)
-
-    def _load(self) -> None:
-        onward = self._position == self._window.start + len(self._window.data)
-        self._size = min(2 * self._size, LARGEST) if onward else FIRST
-        total, start, answer = self._window.total, self._position, self._window.answer
-        self._window = Window(start, b"", total, answer)  # the old bytes go before the new ones come
+    def further(start: int, size: int) -> bytes:
         with translated():
-            window = fetch(self._client, self._which, start, self._size, self._attempts)
-        if window.total != total:
+            window = fetch(client, which, start, size, attempts)
+        if window.total != first.total:
             raise StoreUnreachable("the object's length changes while it is read")
-        self._window = window
+        return window.data
+
+    return WindowReader(further, first.total, first.data)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zdda.model.canonical_json import canonical_json, parse_json
-from zdda.storage.blob_store import WrongStore
+from zdda.storage.blob_store import StoreNotGuaranteed, WrongStore
 from zdda.storage.durable_files import make_folder, write_once
 
 NAME = "zdda-store.json"
@@ -21,11 +21,15 @@ def marker(archive: str, tenants: Iterable[str]) -> bytes:
 
 
 def claim_store(folder: Path, archive: str, tenants: Iterable[str]) -> None:
-    """Marks a folder as this archive's, or checks that it is; raises ``WrongStore``."""
-    make_folder(folder)
+    """Marks a folder as this archive's, or checks that it is; raises ``WrongStore``, and ``StoreNotGuaranteed`` for a
+    folder in which nothing can be marked: no rights, or a file system without hard links."""
     wanted = marker(archive, tenants)
-    if write_once(folder / NAME, wanted, 0o400):
-        return
+    try:
+        make_folder(folder)
+        if write_once(folder / NAME, wanted, 0o400):
+            return
+    except OSError as error:
+        raise StoreNotGuaranteed(f"the store's folder cannot be marked as the archive's: {error.strerror}") from error
     problem = check_store(folder, archive, tenants)
     if problem is not None:
         raise WrongStore(problem)
