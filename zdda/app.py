@@ -56,6 +56,8 @@ from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.mets import Software
 from zdda.packaging.preservation_events import PreservationEvent, PreservationEvents
 from zdda.packaging.sealed_report import ReportSealer
+from zdda.retention.found_damage import FoundDamage
+from zdda.retention.replication import Replicator
 from zdda.retention.scrubbing import Scrubber, ScrubPlan
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
@@ -76,7 +78,7 @@ from zdda.trust.token_completion import TokenCompleter
 from zdda.trust.tsa_client import AuthorityAddress, AuthorityUnavailable, TsaClient, TsaClients
 
 _log = structlog.get_logger(__name__)
-_OFTEN, _IDLE, _SELDOM, _BEAT = 0.02, 0.25, 5.0, 60.0
+_OFTEN, _IDLE, _NOW_AND_THEN, _SELDOM, _BEAT = 0.02, 0.25, 1.0, 5.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,7 @@ def open_vault(
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
     cache = _open_cache(settings, folder) if cached else None
     store = ObjectStore(sites, key_areas, generations, _alarm, cache)
-    waiting = settings.spool
-    spool = Spool(folder / waiting.directory, waiting.minimum_free, crash, most_bytes=waiting.most_bytes)
+    spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
     return Vault(tenant, generations, sites, key_areas, store, spool, cache)
 
 
@@ -294,6 +295,9 @@ class ArchiveHealth:
             "workers": None if self._pool.answers() else "do not answer",
         }
 
+    def sites(self) -> dict[str, bool]:
+        return self._vault.store.answering()
+
     def _signs(self) -> bool:
         try:
             return bool(self._signer.sign(b"ready?"))
@@ -325,6 +329,7 @@ def _scrubber(settings: Settings, workshop: Workshop, vault: Vault) -> Scrubber:
 
 
 def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
+    vault.store.tell_damage_to(FoundDamage(workshop.database, workshop.clock))
     owner = f"{_owners()}{workshop.entropy(4).hex()}"
     threads = settings.workers.threads
     validation = LeasedWork(
@@ -336,23 +341,13 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
         group=2 * threads,
         threads=threads,
     )
-    sealing_states = (DepositState.VALIDATED, DepositState.SEALED)
     sealing = LeasedWork(
         workshop.database,
         DEPOSITS,
-        sealing_states,
+        (DepositState.VALIDATED, DepositState.SEALED),
         SealingSteps(workshop),
         owner,
         group=2 * threads,
-        ready=lambda: sealing_states[: 1 if workshop.stores_away() else 2],
-    )
-    trying = LeasedWork(
-        workshop.database,
-        DEPOSITS,
-        (DepositState.SEALED,),
-        SealingSteps(workshop),
-        owner,
-        ready=lambda: sealing_states[1:] if workshop.stores_away() and workshop.forwarding.turn() else (),
     )
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
@@ -363,8 +358,11 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
         Crew(Circuit([validation, sealing, closer], [_Audit(workshop.database)]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
-        Crew(trying, 1, _IDLE),
     ]
+    for site in vault.sites:
+        others = [other for other in vault.sites if other is not site]
+        replicator = Replicator(workshop.database, vault.store, site, others, workshop.clock, workshop.crash)
+        crews.append(Crew(replicator, 1, _NOW_AND_THEN if others else _BEAT))
     if settings.scrub.bytes_per_second:
         crews.append(Crew(_scrubber(settings, workshop, vault), 1, _SELDOM))
     return Runner(crews, _BEAT)

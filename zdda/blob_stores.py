@@ -14,10 +14,11 @@ import structlog
 from zdda.fsck.stores import Blobs
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock, Entropy
-from zdda.model.errors import InvalidInput
+from zdda.model.errors import InvalidInput, Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.settings import Settings, SiteSettings, StoreSettings
-from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
+from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
+from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
@@ -70,13 +71,28 @@ def make_stores(settings: Settings, folder: Path, entropy: Entropy) -> None:
 
 
 def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint = no_crash) -> tuple[Site, ...]:
-    """Every site, claimed for this archive; raises what ``Kind.open`` raises."""
+    """Every site, claimed for this archive; raises what ``Kind.open`` raises. Of several, one that is away is awaited,
+    unless none answers."""
     opened: list[Site] = []
+    awaited: list[Unavailable] = []
     try:
-        for opening in _openings(settings, folder, entropy, crash):
-            blobs = KINDS[opening.site.kind].open(opening)
-            opened.append(Site(opening.site.name, blobs))
-            opened[-1] = Site(opening.site.name, blobs, open_records(opening))
+        openings = _openings(settings, folder, entropy, crash)
+        for opening in openings:
+            name, open_blobs = opening.site.name, partial(KINDS[opening.site.kind].open, opening)
+            open_place = None if opening.site.records.kind == "none" else partial(open_records, opening)
+            blobs: BlobStore | None = None
+            try:
+                blobs = open_blobs()
+                opened.append(Site(name, blobs, open_place() if open_place else None))
+            except (StoreFailed, StoreNotGuaranteed):
+                raise
+            except Unavailable as error:
+                _log.error("site-away", site=name, reason=error.code)
+                awaited.append(error)
+                place = AwaitedRecords(open_place) if open_place else None
+                opened.append(Site(name, blobs or AwaitedBlobs(open_blobs), place))
+        if len(awaited) == len(openings):
+            raise awaited[0]
     except BaseException:
         for site in opened:
             site.close()
@@ -84,12 +100,9 @@ def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashP
     return tuple(opened)
 
 
-def open_records(opening: Opening) -> KeyArea | None:
-    """The site's own place of object records, if it has one."""
-    records = opening.site.records
-    if records.kind == "folder":
-        return FilesystemKeyArea(opening.folder / records.directory, opening.entropy, crash=opening.crash)
-    return None
+def open_records(opening: Opening) -> KeyArea:
+    """The site's own place of object records, of a kind other than none."""
+    return FilesystemKeyArea(opening.folder / opening.site.records.directory, opening.entropy, crash=opening.crash)
 
 
 def open_store_to_doubt(

@@ -36,6 +36,9 @@ class Ready:
     def ready(self) -> dict[str, str | None]:
         return {}
 
+    def sites(self) -> dict[str, bool]:
+        return {}
+
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[SimulatedArchive]:

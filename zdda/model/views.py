@@ -153,6 +153,12 @@ class Validations(Protocol):
 
 
 class Health(Protocol):
-    """Whether the parts answer: name of the part → None, or what is wrong."""
+    """Whether the parts answer."""
 
-    def ready(self) -> dict[str, str | None]: ...
+    def ready(self) -> dict[str, str | None]:
+        """Name of the part → None, or what is wrong. The store is well while one of its sites answers."""
+        ...
+
+    def sites(self) -> dict[str, bool]:
+        """Name of the site → whether it answers."""
+        ...

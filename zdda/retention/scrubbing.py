@@ -128,8 +128,13 @@ class Scrubber(WorkSource):
         return bool(names)
 
     def _look(self, site: Site, name: ObjectName) -> _Seen:
-        records = check_records(self._places, name, self._generations)
+        records = check_records(self._places_of(site), name, self._generations)
         return _Seen(name, records, None if records.best is None else check_copy(site.blobs, records.best))
+
+    def _places_of(self, site: Site) -> dict[str, KeyArea]:
+        """The archive's own places and the site's: another site's may be away, or not have got the object yet."""
+        others = {other.name for other in self._sites if other.name != site.name}
+        return {name: place for name, place in self._places.items() if name not in others}
 
     def _found_wanting(self, site: Site, seen: _Seen) -> bool:
         """Whether the copy is not whole; then its row says so, and the audit."""
@@ -172,7 +177,7 @@ class Scrubber(WorkSource):
         if best is None:
             raise NoGoodCopy("no place has an authentic record of the object")
         if seen.records.wanting:
-            mend_records(self._places, seen.records)
+            mend_records(self._places_of(site), seen.records)
             self._crash("scrub.records-mended")
             self._forget_if_erased(copy)
         defect = None if seen.copy is None else seen.copy.defect

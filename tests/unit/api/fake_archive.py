@@ -296,6 +296,9 @@ class FakeArchive:
     def ready(self) -> dict[str, str | None]:
         return self.parts
 
+    def sites(self) -> dict[str, bool]:
+        return {"praha": True, "brno": False}
+
 
 UNAVAILABLE = Unavailable("the catalog is away at secret-host")
 SPOOL_FULL = error(Unavailable, "spool-full")

@@ -88,7 +88,11 @@ def test_health(archive: FakeArchive, call: Any) -> None:
     archive.parts["store"] = "cannot reach secret-host"
     answer = call("GET", "/v1/health/ready", user=None)
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "parts": {"catalog": "ready", "store": "away"}}
+    assert answer.json() == {
+        "status": "not ready",
+        "parts": {"catalog": "ready", "store": "away"},
+        "sites": {"praha": "ready", "brno": "away"},
+    }
 
 
 def test_other_methods(call: Any) -> None:

@@ -27,9 +27,11 @@ def health_router(health: Health) -> APIRouter:
         away = {name: reason for name, reason in parts.items() if reason is not None}
         if away:
             _log.warning("not-ready", parts=away)
+        sites = await threads.run(health.sites)
         body = {
             "status": "not ready" if away else "ready",
             "parts": {name: "away" if name in away else "ready" for name in parts},
+            "sites": {name: "ready" if well else "away" for name, well in sites.items()},
         }
         return JSONResponse(body, 503 if away else 200, {"Cache-Control": "no-store"})
 

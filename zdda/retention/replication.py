@@ -1,0 +1,194 @@
+"""Replication: what a site has to get is read from another site and written there.
+
+missing    the row, made with the object or when the site was named: the journal
+recorded   the site's own place has the record, where it has a place
+written    the bytes lie there under their lock; read again, and compared with the address
+present    the row says so
+
+If everything stops in between, the row is still missing: what lies there by then is compared and taken. An object that
+is being erased meanwhile is not written again: the row is read once more while the store lets nobody else at the object
+(``BlobStore.mend`` opens its source there), and an erasure marks its rows before it begins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from typing import BinaryIO
+
+import structlog
+
+from zdda.catalog.object_copies import Copy, CopyState, copies_of, due_copies, move_copy, postpone_copy
+from zdda.database.session import TenantDatabase
+from zdda.jobs.runner import WorkSource
+from zdda.model.clock import Clock
+from zdda.model.errors import NotFound, Unavailable, ZddaError
+from zdda.model.identifiers import ContentAddress
+from zdda.retention.copy_check import Defect, check_copy
+from zdda.retention.mending import NoGoodCopy, mend_copy
+from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
+from zdda.storage.object_record import ObjectRecord
+from zdda.storage.object_store import ObjectStore
+from zdda.storage.site import Site
+
+REPLICATION_POINTS = (
+    "replicate.before-record",
+    "replicate.recorded",
+    "replicate.before-copy",
+    "replicate.copy-written",
+    "replicate.before-commit",
+    "replicate.committed",
+)
+GROUP = 32
+"""Copies under way at a site at most."""
+_THREADS = 4
+_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
+_NO_SOURCE = timedelta(hours=1)
+
+_log = structlog.get_logger(__name__)
+
+
+class Replicator(WorkSource):
+    """Brings one site level. A ``WorkSource`` for one thread: each site has its own, so that none waits for another."""
+
+    def __init__(
+        self,
+        database: TenantDatabase,
+        store: ObjectStore,
+        site: Site,
+        others: Sequence[Site],
+        clock: Clock,
+        crash: CrashPoint = no_crash,
+        threads: int = _THREADS,
+    ) -> None:
+        self._database, self._store, self._site, self._others = database, store, site, tuple(others)
+        self._clock, self._crash = clock, crash
+        self._pause = timedelta(0)
+        self._until: datetime | None = None
+        self._workers = ThreadPoolExecutor(threads, thread_name_prefix="replicate") if threads > 1 else None
+
+    def run_one(self) -> bool:
+        """Some of what is due. One copy goes first: while the site does not answer, nothing else is tried."""
+        now = self._clock.now()
+        if self._until is not None and now < self._until <= now + _LONGEST_PAUSE:
+            return False
+        with self._database.read() as tx:
+            due = due_copies(tx, self._site.name, {CopyState.MISSING}, now, GROUP)
+        if not due:
+            return False
+        self._until = None
+        done = [self._tried(due[0])]
+        if self._workers is None:
+            done += [self._tried(copy) for copy in due[1:]]
+        else:
+            done += self._workers.map(self._tried, due[1:])
+        self._commit([copy for copy in done if copy is not None])
+        if self._until is None:
+            self._pause = timedelta(0)
+        return True
+
+    def settle(self) -> None:
+        if self._workers is not None:
+            self._workers.shutdown()
+
+    def _commit(self, written: Sequence[Copy]) -> None:
+        if not written:
+            return
+        now = self._clock.now()
+        self._crash("replicate.before-commit")
+        with self._database.write() as tx:
+            for copy in written:
+                move_copy(tx, copy.site, copy.name, CopyState.MISSING, CopyState.PRESENT, now)
+        self._crash("replicate.committed")
+
+    def _tried(self, copy: Copy) -> Copy | None:
+        """The copy, once it is written and compared; None where it waits, or is not wanted any more."""
+        if self._until is not None:
+            return None
+        try:
+            self._replicate(copy)
+        except NoGoodCopy as error:
+            _log.error("replication-without-source", site=copy.site, reason=error.code, **_named(copy))
+            self._postpone(copy, _NO_SOURCE, error.code)
+        except _NotWanted:
+            pass
+        except (Unavailable, OSError) as error:
+            self._away(copy, error)
+        except ZddaError as error:
+            _log.error("replication-failed", site=copy.site, reason=error.code, **_named(copy))
+            self._postpone(copy, _NO_SOURCE, error.code)
+        else:
+            return copy
+        return None
+
+    def _replicate(self, copy: Copy) -> None:
+        try:
+            record = self._store.record(copy.name)
+        except NotFound as error:
+            raise NoGoodCopy("no place has a record of the object") from error
+        if self._site.records is not None:
+            self._crash("replicate.before-record")
+            self._site.records.write(record)
+            self._crash("replicate.recorded")
+            state = self._state(copy)
+            if state in {CopyState.ERASING, CopyState.ERASED}:
+                self._site.records.destroy(copy.name)  # the erasure may have passed the place before it was written
+            if state is not CopyState.MISSING:
+                raise _NotWanted
+        defect = self._defect(record)
+        if defect is None:
+            return
+        self._crash("replicate.before-copy")
+        mend_copy(self._site.blobs, [_Guarded(self, other, copy) for other in self._others], record, defect)
+        self._crash("replicate.copy-written")
+        defect = check_copy(self._site.blobs, record).defect
+        if defect is not None:
+            raise Unavailable(f"what was written is not what lies there: {defect}")
+
+    def _defect(self, record: ObjectRecord) -> Defect | None:
+        """What keeps the copy from being whole; most often nothing lies there."""
+        try:
+            self._site.blobs.stat(record.address)
+        except NotFound:
+            return Defect.MISSING
+        return check_copy(self._site.blobs, record).defect
+
+    def _state(self, copy: Copy) -> CopyState | None:
+        with self._database.read() as tx:
+            return next((each.state for each in copies_of(tx, copy.name, [copy.site])), None)
+
+    def _away(self, copy: Copy, error: Exception) -> None:
+        reason = error.code if isinstance(error, ZddaError) else type(error).__name__
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        self._until = self._clock.now() + self._pause
+        _log.warning("replication-waits", site=self._site.name, reason=reason, seconds=self._pause.total_seconds())
+        self._postpone(copy, _FIRST_PAUSE, reason)
+
+    def _postpone(self, copy: Copy, first: timedelta, problem: str) -> None:
+        pause = min(first * 2 ** min(copy.attempts, 10), max(first, _LONGEST_PAUSE))
+        with self._database.write() as tx:
+            postpone_copy(tx, copy.site, copy.name, CopyState.MISSING, self._clock.now() + pause, problem)
+
+
+class _NotWanted(Exception):
+    """The copy is not to be written any more."""
+
+
+class _Guarded:
+    """Another site as a source: gives nothing once the copy is no longer wanted."""
+
+    def __init__(self, replicator: Replicator, site: Site, copy: Copy) -> None:
+        self._replicator, self._blobs, self._copy = replicator, site.blobs, copy
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        return self._blobs.stat(address)
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        if self._replicator._state(self._copy) is not CopyState.MISSING:
+            raise _NotWanted
+        return self._blobs.open(address)
+
+
+def _named(copy: Copy) -> dict[str, object]:
+    return {"package": str(copy.name.package), "kind": copy.name.kind.value, "sequence": copy.name.sequence}
