@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
-from zdda.blob_stores import open_store_to_doubt
+from zdda.blob_stores import open_records_to_doubt, open_store_to_doubt
 from zdda.crypto.generations import GenerationKeys
 from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
-from zdda.fsck.stores import Stores
+from zdda.fsck.stores import Place, SiteStore, Stores
 from zdda.ingest.amending import add_validation, has_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.workshop import Workshop
@@ -38,22 +38,39 @@ Progress = Callable[[int, int], None]
 
 
 @contextmanager
-def open_to_doubt(settings: Settings, folder: Path, clock: Clock = SystemClock()) -> Iterator[Stores]:  # noqa: B008
-    """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile; no damage in the key area keeps
-    them from being opened. Raises ``StoreFailed`` while the archive runs, ``IntegrityError`` or ``NotFound`` without
-    the keys, and what ``open_store_to_doubt`` raises."""
+def open_to_doubt(
+    settings: Settings,
+    folder: Path,
+    clock: Clock = SystemClock(),  # noqa: B008 - without state
+    site: str | None = None,
+) -> Iterator[Stores]:
+    """Keys and stores below ``folder`` for ``fsck``, kept from the archive meanwhile, those of all sites or of the one
+    named; no damage in the key area keeps them from being opened. Raises ``StoreFailed`` while the archive runs,
+    ``IntegrityError`` or ``NotFound`` without the keys, and what ``open_store_to_doubt`` raises."""
     tenant = tenant_id(settings.archive.tenant)
     wrapper = key_wrapper(settings.keys, folder, system_entropy)
     generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
     generations.current(tenant)
     with ExitStack() as opened:
-        places = []
+        places: list[Place] = []
         for path in settings.keys.key_areas:
-            places.append(KeyAreaSurvey(folder / path))
-            opened.callback(places[-1].close)
-        blobs, marker = open_store_to_doubt(settings, folder, system_entropy)
-        opened.callback(blobs.close)
-        yield Stores(settings.archive.id, tenant, generations, blobs, places, blobs.latest_lock, marker)
+            survey = KeyAreaSurvey(folder / path)
+            opened.callback(survey.close)
+            places.append(survey)
+        sites: list[SiteStore] = []
+        own: dict[str, str] = {}
+        for each in settings.each_site() if site is None else [settings.site(site)]:
+            blobs, marker = open_store_to_doubt(settings, folder, system_entropy, each.name)
+            opened.callback(blobs.close)
+            sites.append(SiteStore(each.name, blobs, marker))
+            records = open_records_to_doubt(settings, folder, each.name)
+            if records is not None:
+                opened.callback(records.close)
+                places.append(records)
+                own[records.name] = each.name
+        placements = {each.name: each.retention_class().placement for each in settings.retention}
+        partial = len(sites) < len(settings.each_site())
+        yield Stores(settings.archive.id, tenant, generations, sites, places, own, placements, partial)
 
 
 def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:

@@ -23,6 +23,7 @@ from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
 from zdda.storage.key_area import KeyArea
+from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.site import Site
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
@@ -113,6 +114,14 @@ def open_store_to_doubt(
     wanted = settings.each_site()[0].name if site is None else settings.site(site).name
     (opening,) = (each for each in _openings(settings, folder, entropy, no_crash) if each.site.name == wanted)
     return KINDS[opening.site.kind].doubt(opening)
+
+
+def open_records_to_doubt(settings: Settings, folder: Path, site: str) -> KeyAreaSurvey | None:
+    """The site's own place of object records for ``fsck``, called ``<site>/records``, if it has one."""
+    records = settings.site(site).records
+    if records.kind == "folder":
+        return KeyAreaSurvey(folder / records.directory, f"{site}/records")
+    return None
 
 
 def open_guarantee(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:

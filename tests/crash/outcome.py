@@ -56,7 +56,7 @@ def check_outcome(folder: Path, journals: list[Path], authority: DemonstrationAu
     now = SystemClock().now()
     anchors = TrustAnchors((authority.root_certificate(),))
     with open_to_doubt(settings, folder) as stores:
-        lying = {str(address) for address in stores.blobs.addresses()}
+        lying = {str(address) for site in stores.sites for address in site.blobs.addresses()}
         assert lying == listed, "an object lies under lock that nothing refers to, or one is missing"
         findings = [line for line in StoreCheck(stores, anchors, now).lines() if line["type"] == "finding"]
     assert not findings, findings[:3]

@@ -23,6 +23,7 @@ def fsck(
     folder: Folder = HERE,
     json: Annotated[bool, typer.Option("--json", help="Print the inventory: JSON, one object a line.")] = False,
     inventory: Annotated[Path | None, typer.Option(help="Write the inventory to this file.")] = None,
+    site: Annotated[str | None, typer.Option(help="Look at this site alone; the others may be away.")] = None,
 ) -> None:
     """Verify everything in the stores from their bytes and the keys alone; the archive must not be running.
 
@@ -36,7 +37,7 @@ def fsck(
     with saying_why(), reading(), ExitStack() as opened:
         settings = load(folder / "zdda.toml")
         anchors = own_anchors(settings, folder)
-        stores = opened.enter_context(open_to_doubt(settings, folder))
+        stores = opened.enter_context(open_to_doubt(settings, folder, site=site))
         file: BinaryIO | None = opened.enter_context(inventory.open("xb")) if inventory else None
         clock = SystemClock()
         check = StoreCheck(stores, anchors, clock.now(), opened.enter_context(progress("objects")))

@@ -124,6 +124,18 @@ class EvidenceWalk:
             self._tree = batch.batch_id, batch.tree()
         return assemble(group, self._tree[1].reduced(place[1]), batch.token)
 
+    def packages_of(self, name: ObjectName) -> set[UUID]:
+        """The packages that an amendment, or a batch with the amendments under it, serves, as far as they were learnt."""
+        if name.kind is ObjectKind.AMENDMENT:
+            return self._amended({name.package})
+        batch = self._batches.get(name.package)
+        under = {self._belongs[leaf] for leaf in batch.leaves if leaf in self._belongs} if batch is not None else set()
+        owned = {package for (of, _), package in self._owners.items() if of == name.package}
+        return owned | (under & self._groups.keys()) | self._amended(under)
+
+    def _amended(self, wanted: set[UUID]) -> set[UUID]:
+        return {package for package, chain in self._chains.items() if any(each[1] in wanted for each in chain)}
+
     def conclude(self) -> Iterator[Finding]:
         """Once everything has been learnt: what is spoken of and not there, and what does not agree."""
         missing: set[UUID] = set()

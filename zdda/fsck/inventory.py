@@ -83,6 +83,7 @@ def object_line(checked: CheckedObject) -> Line:
         "retainUntil": format_time(record.retain_until),
         "lock": None if checked.lock is None else format_time(checked.lock),
         "places": list(checked.places),
+        "sites": list(checked.whole),
         "intact": checked.intact,
     }
 

@@ -13,17 +13,20 @@ from zdda.storage.key_area import sort_key
 from zdda.storage.key_area_survey import SegmentProblem, SlotSurvey
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
 
+RECORD_MISSING = "the place has no record of this object"
+
 
 @dataclass(slots=True)
 class KnownRecord:
     """What the places hold of one object. ``record`` is authentic, and the one of latest retention; None where no
-    place has an authentic one. ``key`` is the data key."""
+    place has an authentic one. ``key`` is the data key. ``absent``: sites whose own places have none."""
 
     name: ObjectName
     places: list[str] = field(default_factory=list)
     record: ObjectRecord | None = None
     key: bytes | None = None
     differ: bool = False
+    absent: list[str] = field(default_factory=list)
 
 
 class RecordWalk:
@@ -90,9 +93,12 @@ class RecordWalk:
 
     def _compare(self, known: KnownRecord) -> Iterator[Finding]:
         for place in self._stores.places:
-            if place.name not in known.places:
-                message = "the place has no record of this object"
-                yield about(known.name, "record-missing", message, where=place.name)
+            if place.name in known.places:
+                continue
+            if place.name in self._stores.own_places:  # whether it has to have one is for the package to say
+                known.absent.append(place.name)
+            else:
+                yield about(known.name, "record-missing", RECORD_MISSING, where=place.name)
         if known.differ:
             message = "the places hold different records of this object: one of them is older"
             yield about(known.name, "records-differ", message)

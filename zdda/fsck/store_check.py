@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import BinaryIO
+from uuid import UUID
 
 from zdda.evidence.hash_tree import group_digest
 from zdda.fsck.custody import Outcome
@@ -14,8 +15,8 @@ from zdda.fsck.evidence_walk import EvidenceWalk
 from zdda.fsck.findings import Finding, Severity, about
 from zdda.fsck.inventory import Line, finding_line, header_line, object_line, package_line, summary_line
 from zdda.fsck.object_walk import CheckedObject, check_object, decrypted
-from zdda.fsck.record_walk import RecordWalk
-from zdda.fsck.stores import Stores
+from zdda.fsck.record_walk import RECORD_MISSING, KnownRecord, RecordWalk
+from zdda.fsck.stores import Expected, SiteStore, Stores
 from zdda.fsck.verify import verify_package
 from zdda.model.errors import IntegrityError, NotFound, Unavailable
 from zdda.model.objects import ObjectKind, ObjectName
@@ -45,6 +46,7 @@ class StoreCheck:
     ) -> None:
         self._stores, self._anchors, self._at, self._progress = stores, anchors, at, progress
         self._records = RecordWalk(stores)
+        self._classes: dict[UUID, str] = {}
         self._lines: Counter[str] = Counter()
         self.severities: Counter[Severity] = Counter()
 
@@ -62,32 +64,41 @@ class StoreCheck:
 
     def _walk(self) -> Iterator[Finding | Line]:
         stores = self._stores
-        if stores.marker is not None:
-            yield Finding("store-marker", stores.marker, where="zdda-store.json")
+        for site in stores.sites:
+            if site.marker is not None:
+                yield Finding("store-marker", site.marker, where=self._located(site, "zdda-store.json"))
         yield from self._records.findings()
         names = self._records.names()
         evidence = EvidenceWalk(self._anchors, self._at, names)
         rank = {kind: number for number, kind in enumerate(_ORDER)}
         ordered = sorted(names, key=lambda name: rank.get(name.kind, len(rank)))
-        addresses: set[bytes] = set()
+        absent: list[tuple[CheckedObject, KnownRecord]] = []
+        addresses: dict[str, set[bytes]] = {site.name: set() for site in stores.sites}
         for done, name in enumerate(ordered):
             self._progress(done, len(ordered))
-            checked = check_object(stores, self._records.known(name))
+            known = self._records.known(name)
+            checked = check_object(stores, known)
             if checked is None:
                 continue  # its records are findings
-            addresses.add(checked.record.address.digest)
-            content = list(self._content(checked, evidence)) if checked.readable else []
+            for site in stores.sites:
+                addresses[site.name].add(checked.record.address.digest)
+            content = list(self._content(checked, evidence)) if checked.source is not None else []
             yield object_line(checked)
             yield from checked.findings
+            if checked.absent or known.absent:
+                absent.append((checked, known))
             yield from content
         self._progress(len(ordered), len(ordered))
+        for checked, known in absent:
+            yield from self._absent(checked, known, evidence)
         yield from evidence.conclude()
-        yield from self._unrecorded(addresses)
+        for site in stores.sites:
+            yield from self._unrecorded(site, addresses[site.name])
 
     def _content(self, checked: CheckedObject, evidence: EvidenceWalk) -> Iterator[Finding | Line]:
         name = checked.name
         try:
-            with decrypted(self._stores, checked) as plaintext:
+            with decrypted(checked) as plaintext:
                 if name.kind is ObjectKind.AIP:
                     yield from self._package(name, checked, plaintext, evidence)
                     return
@@ -118,6 +129,7 @@ class StoreCheck:
         with suppress(PackageError):  # verify says what is wrong with it
             aip = open_aip(container)
             leaf = group_digest(aip.group)
+            self._classes[name.package] = aip.deposit.facts.retention.name
             if (aip.package_id, aip.deposit.facts.tenant) != (name.package, name.tenant):
                 yield about(name, "package-of-another-name", "the object holds another package")
                 return
@@ -141,14 +153,31 @@ class StoreCheck:
         digest = description_digest(aip.metadata, names, aip.deposit.facts.idempotency_key)
         return self._stores.generations.content_id(self._stores.tenant, digest)
 
-    def _unrecorded(self, addresses: set[bytes]) -> Iterator[Finding]:
-        for address in self._stores.blobs.addresses():
+    def _absent(self, checked: CheckedObject, known: KnownRecord, evidence: EvidenceWalk) -> Iterator[Finding]:
+        """Copies and records that a site does not have, and has to have by the classes that the object serves."""
+        name = checked.name
+        served = {name.package} if name.kind is ObjectKind.AIP else evidence.packages_of(name)
+        classes = {self._classes.get(package) for package in served}
+        wanting = [("copy-missing", "the site has no copy of this object", site, site) for site in checked.absent]
+        own = self._stores.own_places
+        wanting += [("record-missing", RECORD_MISSING, place, own[place]) for place in known.absent]
+        for code, message, where, site in wanting:
+            expected = self._stores.expected(site, classes)
+            if expected is not Expected.NO:
+                severity = Severity.BROKEN if expected is Expected.YES else Severity.PENDING
+                yield about(name, code, message, severity, where)
+
+    def _unrecorded(self, site: SiteStore, addresses: set[bytes]) -> Iterator[Finding]:
+        for address in site.blobs.addresses():
             if address.digest not in addresses:
-                lock = self._stores.blobs.stat(address).retain_until
+                lock = site.blobs.stat(address).retain_until
                 message = f"no record tells of this object, which is locked until {lock.date().isoformat()}"
-                yield Finding("object-without-record", message, where=str(address))
-        for path in self._stores.blobs.strays():
-            yield Finding("stray-file", "what lies here is no object", where=f"objects/{path}")
+                yield Finding("object-without-record", message, where=self._located(site, str(address)))
+        for path in site.blobs.strays():
+            yield Finding("stray-file", "what lies here is no object", where=self._located(site, f"objects/{path}"))
+
+    def _located(self, site: SiteStore, where: str) -> str:
+        return f"{site.name}/{where}" if self._stores.several else where
 
 
 def _read_through(stream: BinaryIO) -> None:

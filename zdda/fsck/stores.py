@@ -1,14 +1,15 @@
-"""What ``fsck`` looks at: keys, places of the key area, the blob store. No catalog."""
+"""What ``fsck`` looks at: keys, places of the key area, the stores of every site. No catalog."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from zdda.crypto.generations import GenerationKeys
 from zdda.model.identifiers import TenantId
+from zdda.model.placement import Copies, Placement, strictest
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.key_area_survey import SegmentProblem, SlotSurvey
 
@@ -22,6 +23,14 @@ class Place(Protocol):
     def slots(self) -> Iterator[SlotSurvey | SegmentProblem]: ...
 
 
+class Expected(Enum):
+    """Whether a site has to have a copy. PERHAPS: it may be on its way, or nobody can tell."""
+
+    YES = "yes"
+    PERHAPS = "perhaps"
+    NO = "no"
+
+
 class Blobs(BlobStore, Protocol):
     """A blob store that also tells what lies in it beside its objects."""
 
@@ -29,14 +38,44 @@ class Blobs(BlobStore, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class SiteStore:
+    """One site's store as it lies there. ``marker`` says what is wrong with its marker."""
+
+    name: str
+    blobs: Blobs
+    marker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Stores:
-    """One tenant's archive without its catalog. ``latest_lock`` is the latest moment the store can lock until;
-    ``marker`` says what is wrong with the store's marker."""
+    """One tenant's archive without its catalog.
+
+    ``own_places``: the site whose own a place is, by the place's name; any other place has every record. ``placements``
+    are those of the retention classes. ``partial``: some sites are not looked at.
+    """
 
     archive: str
     tenant: TenantId
     generations: GenerationKeys
-    blobs: Blobs
+    sites: Sequence[SiteStore]
     places: Sequence[Place]
-    latest_lock: datetime
-    marker: str | None = None
+    own_places: Mapping[str, str] = field(default_factory=dict)
+    placements: Mapping[str, Placement] = field(default_factory=dict)
+    partial: bool = False
+
+    @property
+    def several(self) -> bool:
+        """Whether findings have to say at which site."""
+        return self.partial or len(self.sites) > 1
+
+    def expected(self, site: str, classes: Collection[str | None]) -> Expected:
+        """What is to be thought of an object that is not at a site. ``classes``: those of the packages that it serves,
+        None for one that nobody can read."""
+        known = [self.placements.get(each) if each is not None else None for each in classes]
+        placements = [each for each in known if each is not None]
+        if not placements or len(placements) < len(known):
+            return Expected.PERHAPS
+        placement = strictest(placements)
+        if not placement.among([site]):
+            return Expected.NO
+        return Expected.YES if placement.copies is Copies.ALL else Expected.PERHAPS

@@ -42,10 +42,10 @@ class SegmentProblem:
 class KeyAreaSurvey:
     """One folder of segments, kept from the archive while it is looked at."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str | None = None) -> None:
         """Raises ``StoreFailed`` where another process has opened it. A folder that is not there is surveyed as
         empty: what is missing in it is named by the other places."""
-        self._folder, self.name = folder, folder.name
+        self._folder, self.name = folder, name or folder.name
         self._guard: int | None = None
         if not folder.is_dir():
             return
