@@ -154,7 +154,8 @@ def open_vault(
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
     cache = _open_cache(settings, folder) if cached else None
     store = ObjectStore(sites, key_areas, generations, _alarm, cache)
-    spool = Spool(folder / settings.spool.directory, settings.spool.minimum_free, crash)
+    waiting = settings.spool
+    spool = Spool(folder / waiting.directory, waiting.minimum_free, crash, most_bytes=waiting.most_bytes)
     return Vault(tenant, generations, sites, key_areas, store, spool, cache)
 
 
@@ -341,13 +342,23 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
         group=2 * threads,
         threads=threads,
     )
+    sealing_states = (DepositState.VALIDATED, DepositState.SEALED)
     sealing = LeasedWork(
         workshop.database,
         DEPOSITS,
-        (DepositState.VALIDATED, DepositState.SEALED),
+        sealing_states,
         SealingSteps(workshop),
         owner,
         group=2 * threads,
+        ready=lambda: sealing_states[: 1 if workshop.stores_away() else 2],
+    )
+    trying = LeasedWork(
+        workshop.database,
+        DEPOSITS,
+        (DepositState.SEALED,),
+        SealingSteps(workshop),
+        owner,
+        ready=lambda: sealing_states[1:] if workshop.stores_away() and workshop.forwarding.turn() else (),
     )
     closer = BatchCloser(workshop, settings.evidence.batch_size, timedelta(seconds=settings.evidence.batch_seconds))
     on_the_way = (BatchState.CLOSED, BatchState.TIMESTAMPED, BatchState.STORED)
@@ -358,6 +369,7 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
         Crew(Circuit([validation, sealing, closer], [_Audit(workshop.database)]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
+        Crew(trying, 1, _IDLE),
     ]
     for site in vault.sites:
         others = [other for other in vault.sites if other is not site]

@@ -57,6 +57,11 @@ class SpoolSettings(Section):
 
     directory: Path = Field(Path("spool"), description="a folder on a local disk")
     minimum_free: int = Field(256 * _MIB, ge=0, description="bytes that stay free; below it intake answers 507")
+    most_bytes: int = Field(
+        0,
+        ge=0,
+        description="bytes of all that waits there; from then on intake answers 507; 0: minimum_free alone bounds",
+    )
 
 
 class S3Settings(Section):

@@ -209,3 +209,20 @@ def test_moments_written_by_a_clock_that_had_leapt_hold_nothing_up(database: Ten
     with database.write() as tx:
         LEASED.defer(tx, lease, "elsewhere", timedelta(days=365 * 30))
     assert len(claim(database, limit=2)) == 2
+
+
+def test_what_waits_is_hurried_but_not_what_failed_often_or_is_held(database: TenantDatabase) -> None:
+    given(database, 3)
+    often, once, held = claim(database, limit=3)
+    with database.write() as tx:
+        LEASED.defer(tx, Lease(often.key, often.state, often.epoch, 7), "store-busy", LONG)
+        LEASED.defer(tx, once, "store-busy", LONG)
+    assert not any_due(database)
+    with database.write() as tx:
+        LEASED.hasten(tx, (DepositState.SEALED,), 8)
+    assert not any_due(database)
+    with database.write() as tx:
+        LEASED.hasten(tx, RECEIVED, 8)
+    assert [lease.key for lease in claim(database, limit=3)] == [once.key]
+    with database.write() as tx:
+        LEASED.renew(tx, held, LONG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -116,6 +117,33 @@ def test_nobody_there_is_unreachable() -> None:
     address = S3Address(f"http://127.0.0.1:{free_port()}", "bucket", "key", "secret", connect_seconds=0.5, attempts=1)
     with pytest.raises(StoreUnreachable):
         S3Blobs(address)
+
+
+def test_a_host_that_never_takes_the_connection_is_unreachable() -> None:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:  # they fill the queue: who comes now hears nothing
+            each.setblocking(False)
+            each.connect_ex(listening.getsockname())
+        port, begun = listening.getsockname()[1], time.monotonic()
+        address = S3Address(f"http://127.0.0.1:{port}", "bucket", "key", "secret", connect_seconds=0.5, attempts=1)
+        with pytest.raises(StoreUnreachable):
+            S3Blobs(address)
+        assert time.monotonic() - begun < 5
+        for each in waiting:
+            each.close()
+
+
+def test_silence_in_the_middle_of_an_answer_is_unreachable(faulty: Behind) -> None:
+    address = put(faulty.store)
+    faulty.when(lambda request, forward: replace(forward(request), cut=100, hang=1.5))
+    with pytest.raises(StoreUnreachable):
+        faulty.store.open(address)
+    faulty.when(honest)
+    with faulty.store.open(address) as stream:
+        assert stream.read() == DATA
 
 
 def test_an_answer_that_breaks_off_is_asked_for_again_and_never_given_in_part(faulty: Behind) -> None:

@@ -49,13 +49,15 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """``cut``: so many bytes of the body, then the connection ends. ``stall``: seconds of silence before it."""
+    """``cut``: so many bytes of the body, then the connection ends. ``stall``: seconds of silence before it;
+    ``hang``: seconds of silence in the body, after ``cut`` bytes."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: int | None = None
     stall: float = 0.0
+    hang: float = 0.0
 
     def with_headers(self, **headers: str) -> Answer:
         """With these instead; without those that are empty."""
@@ -137,6 +139,7 @@ class FaultyStore:
             handler.end_headers()
             handler.wfile.write(content[: answer.cut])
             handler.wfile.flush()
+            time.sleep(answer.hang)
         except OSError:
             handler.close_connection = True  # whoever asked has given up
         if answer.cut is not None:

@@ -97,6 +97,23 @@ class Leased:
         values = {"lease_owner": None, "lease_until": None, "attempts": held.attempts + 1, "deferred_reason": reason}
         self._write(tx, held, values, not_before=wait)
 
+    def hasten(self, tx: Transaction, states: Collection[str], attempts: int) -> None:
+        """Makes rows that wait in one of ``states`` due now, but those that have failed ``attempts`` times or more:
+        what they wait for may be their own."""
+        t = self.table.c
+        tx.execute(
+            update(self.table)
+            .where(
+                self.unfinished,
+                t.tenant_id == tx.tenant,
+                t.state.in_(tuple(states)),
+                t.not_before.is_not(None),
+                t.lease_until.is_(None),
+                t.attempts < attempts,
+            )
+            .values(not_before=None)
+        )
+
     def take_back(self, tx: Transaction, owners: str) -> None:
         """Frees what owners whose names begin with ``owners`` still hold: they are known to be dead. Raises every
         epoch, so that one who is not dead after all is fenced off."""

@@ -7,12 +7,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
+from zdda.catalog.deposits import get_deposit
 from zdda.ingest.reception import DepositReception, KeysInFlight
 from zdda.ingest.status import status_of
 from zdda.ingest.workshop import Workshop
-from zdda.model.deposit import FINAL
+from zdda.model.deposit import FINAL, Deferral, DepositState
 from zdda.model.views import DepositStatus
 
 _GLANCE, _LONGEST_GLANCE = 0.5, 4.0
@@ -35,7 +37,14 @@ class Intake:
     def status(self, deposit_id: UUID) -> DepositStatus:
         """Raises ``NotFound``."""
         with self._workshop.database.read() as tx:
-            return status_of(tx, deposit_id)
+            status = status_of(tx, deposit_id)
+            if status.state is DepositState.SEALED:
+                sites = self._workshop.placement([get_deposit(tx, deposit_id).retention_class]).sites
+                if (waits := self._workshop.forwarding.reason(sites)) is not None:  # it may not have had its turn
+                    deferral = Deferral(waits[0], self._workshop.clock.now() + waits[1])
+                    known = status.deferral or deferral
+                    return replace(status, deferral=max(known, deferral, key=lambda each: each.not_before))
+        return status
 
     def wait(self, deposit_id: UUID, seconds: float) -> DepositStatus:
         """Blocks until the deposit is final or deferred, for ``seconds`` at most."""

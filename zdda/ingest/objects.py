@@ -29,7 +29,7 @@ def keep_in_file(
 ) -> ObjectRecord:
     """The same into a spool file of this name, which has to be a new one."""
     key = workshop.entropy(32)
-    file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy, of_plaintext=False)
+    file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy, of_plaintext=False, arriving=False)
     try:
         file.write(content)
         stored = file.finish_stored()

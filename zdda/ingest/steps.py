@@ -8,14 +8,19 @@ step needs.
 from __future__ import annotations
 
 import base64
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import BinaryIO
 from uuid import UUID
 
+from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.deposits import Move, history_of
+from zdda.catalog.evidence import LEASED as BATCHES
+from zdda.catalog.evidence import BatchState
 from zdda.catalog.leasing import Lease
 from zdda.crypto.streaming_aead import DecryptingReader
+from zdda.database.engine import DatabaseUnavailable
 from zdda.database.session import AnyRow
 from zdda.evidence.hash_tree import group_digest
 from zdda.ingest.group_steps import GroupSteps, Prepared
@@ -33,6 +38,8 @@ from zdda.packaging.submission import from_json
 from zdda.storage.object_record import ObjectRecord
 from zdda.validation.pinned_rules import pinned
 
+_OWN_TROUBLE = 8
+"""Whoever has failed so often may wait for something else than the stores, and keeps to its own pauses."""
 CRASH_POINTS = ("sealed.container-durable", "stored.put")
 
 
@@ -47,7 +54,7 @@ class SealingSteps(GroupSteps):
         now = workshop.clock.now()
         name = ObjectName(workshop.tenant, deposit.package_id, ObjectKind.AIP)
         spool_file = f"{lease.key}.aip.{lease.epoch}"
-        file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy, of_plaintext=False)
+        file = workshop.spool.encrypting(spool_file, key, name, workshop.entropy, of_plaintext=False, arriving=False)
         try:
             built = build_aip(self._inputs(deposit, documents, key, now), workshop.signer, file)
             stored = file.finish_stored()
@@ -77,8 +84,11 @@ class SealingSteps(GroupSteps):
         workshop = self._workshop
         object_record = ObjectRecord.decode(deposit.object_record)
         placement = workshop.placement([deposit.retention_class])
-        placed = workshop.store.put(object_record, lambda: workshop.spool.open(deposit.container_file), placement)
+        with workshop.forwarding.attempt(placement.sites) as attempt:
+            placed = workshop.store.put(object_record, lambda: workshop.spool.open(deposit.container_file), placement)
         workshop.crash("stored.put")
+        if attempt.returned:
+            self._hasten()
         now = workshop.clock.now()
         return Prepared(
             move=Move(lease, DepositState.STORED, now, {"stored_at": now}),
@@ -87,6 +97,12 @@ class SealingSteps(GroupSteps):
             stored=((stored_object(object_record), placed),),
             then=partial(workshop.spool.remove, deposit.container_file),
         )
+
+    def _hasten(self) -> None:
+        """The stores are back: what waited for them goes out now, oldest first."""
+        with suppress(DatabaseUnavailable), self._workshop.database.write() as tx:
+            DEPOSITS.hasten(tx, (DepositState.SEALED,), _OWN_TROUBLE)
+            BATCHES.hasten(tx, (BatchState.TIMESTAMPED,), _OWN_TROUBLE)
 
     def _inputs(self, deposit: AnyRow, documents: list[AnyRow], key: bytes, now: datetime) -> AipInputs:
         workshop = self._workshop

@@ -116,7 +116,9 @@ class ValidationSteps(GroupSteps):
         spool_file = f"{lease.key}.data.{lease.epoch}"
         listed = [[role, base64.b64encode(value).decode("ascii")] for role, value in sorted(data)]
         name = self._workshop.spooled(package, 0)
-        file = self._workshop.spool.encrypting(spool_file, key, name, self._workshop.entropy, of_plaintext=False)
+        file = self._workshop.spool.encrypting(
+            spool_file, key, name, self._workshop.entropy, of_plaintext=False, arriving=False
+        )
         try:
             file.write(canonical_json(listed))
             file.finish_stored()

@@ -10,6 +10,7 @@ from uuid import UUID
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.signing import Signer
 from zdda.database.session import TenantDatabase
+from zdda.ingest.forwarding import Forwarding
 from zdda.model.clock import Clock, Entropy
 from zdda.model.identifiers import TenantId
 from zdda.model.objects import ObjectKind, ObjectName
@@ -105,6 +106,11 @@ class Workshop:
     ended: Callable[[UUID], None] = field(default=lambda _deposit: None)
     crash: CrashPoint = no_crash
     guarantee: Guarantee = field(default=NoGuarantee("no canary tries it"))
+    forwarding: Forwarding = field(default_factory=Forwarding)
+
+    def stores_away(self) -> bool:
+        """Whether the stores of every class are away: nothing sealed can be stored now."""
+        return self.forwarding.shut({self.placement([name]).sites for name in self.classes})
 
     def wrap_deposit_key(self, key: bytes, package: UUID) -> tuple[int, bytes]:
         """(generation, wrapped key) of a deposit's data key while it is on its way."""

@@ -66,6 +66,8 @@ class LeasedWork(WorkSource, Generic[Done]):
     The last transition gives a row back. A row whose step fails is deferred with the error's code and a backoff, the
     others go on; one that is fenced off is dropped.
 
+    ``ready`` says in which of the states rows are claimed now; rows that come to another are worked on all the same.
+
     With ``threads``, once the runner listens, the first parts of steps run in so many threads, and whatever is done
     is committed by the crew's: a row that takes long holds up no other. Without, each thread of the crew has its
     group from the claim to the end.
@@ -81,7 +83,9 @@ class LeasedWork(WorkSource, Generic[Done]):
         lease: timedelta = timedelta(minutes=5),
         group: int = 1,
         threads: int = 0,
+        ready: Callable[[], Collection[str]] | None = None,
     ) -> None:
+        self._ready = ready
         self._database, self._leased, self._states = database, leased, tuple(states)
         self._steps, self._owner, self._lease = steps, owner, lease
         self._group, self._threads = group, threads
@@ -161,12 +165,15 @@ class LeasedWork(WorkSource, Generic[Done]):
         return finished
 
     def _claim(self, limit: int) -> list[Lease]:
+        states = self._states if self._ready is None else tuple(self._ready())
+        if not states:
+            return []
         with self._database.read() as tx:
-            if not self._leased.any_due(tx, self._states):
+            if not self._leased.any_due(tx, states):
                 return []
         self._gathering.wait()
         with self._database.write() as tx:
-            claimed = self._leased.claim(tx, self._owner, self._states, self._lease, limit)
+            claimed = self._leased.claim(tx, self._owner, states, self._lease, limit)
         self._hold(claimed)
         return claimed
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,7 @@ def fetch(client: Any, which: Mapping[str, str], start: int, size: int, attempts
     for attempt in range(1, attempts + 1):
         answer = _get(client, which, start, size)
         try:
-            with answer["Body"] as body:
+            with closing(answer["Body"]) as body:  # as its own context manager it would give what urllib3 raises
                 total, due = _extent(answer, start, size)
                 data = body.read(due)
             if len(data) == due:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import re
+import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,28 +41,52 @@ class SpoolFailed(Unavailable):
 
 
 class Spool:
-    """A folder of finished and unfinished files. ``minimum_free`` bytes of its file system stay free, looked at when
-    a file begins and after every 4 MiB of it."""
+    """A folder of finished and unfinished files, bounded for what arrives: ``most_bytes`` of all files together (0:
+    no bound of its own), and ``minimum_free`` bytes of the file system that stay free, looked at when a file begins
+    and after every 4 MiB of it.
 
-    def __init__(self, folder: Path, minimum_free: int = 0, crash: CrashPoint = no_crash) -> None:
+    What is on its way already has to get out even when no more is let in: the archive's own files (``arriving``
+    false) are not counted against ``most_bytes``, and leave a quarter of ``minimum_free``.
+    """
+
+    def __init__(
+        self, folder: Path, minimum_free: int = 0, crash: CrashPoint = no_crash, *, most_bytes: int = 0
+    ) -> None:
         make_folder(folder)
         self._folder, self._minimum_free, self._crash = folder, minimum_free, crash
+        self._most_bytes, self._lock = most_bytes, threading.Lock()
+        self._sizes = {name: (folder / name).stat().st_size for name in self.names()}
+        self._total = sum(self._sizes.values())
 
-    def create(self, name: str) -> SpoolFile:
+    @property
+    def bytes_kept(self) -> int:
+        """Bytes of all files, unfinished ones among them."""
+        return self._total
+
+    def create(self, name: str, *, arriving: bool = True) -> SpoolFile:
         """A new file; raises ``SpoolFull``, ``ValueError`` for a name that is none."""
-        path = self._path(name)
+        path, check = self._path(name), self.check_room if arriving else self._check_own_room
         self._crash("spool.before-write")
-        self.check_room()
+        check()
         try:
-            return SpoolFile(path, self._crash, self.check_room)
+            file = SpoolFile(path, self._crash, check, partial(self._grown, name), partial(self._gone, name))
         except OSError as error:
             raise _meaning(error) from error
+        self._gone(name)
+        return file
 
     def encrypting(
-        self, name: str, key: bytes, object_name: ObjectName, entropy: Entropy, *, of_plaintext: bool = True
+        self,
+        name: str,
+        key: bytes,
+        object_name: ObjectName,
+        entropy: Entropy,
+        *,
+        of_plaintext: bool = True,
+        arriving: bool = True,
     ) -> EncryptedSpoolFile:
         """A new file that takes plaintext and keeps ciphertext; ``of_plaintext``: whether anybody wants its digests."""
-        return EncryptedSpoolFile(self.create(name), key, object_name, entropy, of_plaintext)
+        return EncryptedSpoolFile(self.create(name, arriving=arriving), key, object_name, entropy, of_plaintext)
 
     def open(self, name: str) -> BinaryIO:
         """A finished file; raises ``NotFound``."""
@@ -76,6 +102,7 @@ class Spool:
     def remove(self, name: str) -> None:
         """Removes a file; one that is not there is no error."""
         self._path(name).unlink(missing_ok=True)
+        self._gone(name)
 
     def names(self) -> list[str]:
         """Every file, in the order of names; not the spool's own marker."""
@@ -96,10 +123,27 @@ class Spool:
         write_once(self._folder / _MARKER, canonical_json({"format": MARKER_FORMAT, "id": identity}))
 
     def check_room(self) -> None:
-        """Raises ``SpoolFull`` below the reserve."""
+        """Whether more may arrive: raises ``SpoolFull`` below the reserve and at the bound."""
+        if self._most_bytes and self._total >= self._most_bytes:
+            raise SpoolFull("the spool holds as much as it may")
+        self._check_free(self._minimum_free)
+
+    def _check_own_room(self) -> None:
+        self._check_free(self._minimum_free // 4)
+
+    def _check_free(self, least: int) -> None:
         status = os.statvfs(self._folder)
-        if status.f_bavail * status.f_frsize < self._minimum_free:
+        if status.f_bavail * status.f_frsize < least:
             raise SpoolFull("the spool has no room")
+
+    def _grown(self, name: str, length: int) -> None:
+        with self._lock:
+            self._sizes[name] = self._sizes.get(name, 0) + length
+            self._total += length
+
+    def _gone(self, name: str) -> None:
+        with self._lock:
+            self._total -= self._sizes.pop(name, 0)
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -113,8 +157,16 @@ class SpoolFile:
     After an error nothing of it is left, and it can only be discarded: a sync that failed is never tried again.
     """
 
-    def __init__(self, path: Path, crash: CrashPoint, check_room: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        crash: CrashPoint,
+        check_room: Callable[[], None],
+        grown: Callable[[int], None],
+        gone: Callable[[], None],
+    ) -> None:
         self._path, self._crash, self._check_room = path, crash, check_room
+        self._grown, self._gone = grown, gone
         self._unchecked = 0
         self._finished = False
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -126,7 +178,9 @@ class SpoolFile:
         view = memoryview(data)
         try:
             while view:
-                view = view[self._file.write(view) :]
+                written = self._file.write(view)
+                self._grown(written)
+                view = view[written:]
             self._unchecked += len(data)
             if self._unchecked >= _BETWEEN_CHECKS:
                 self._unchecked = 0
@@ -158,6 +212,7 @@ class SpoolFile:
             self._file.close()
         finally:
             self._path.unlink(missing_ok=True)
+            self._gone()
             self._finished = False
 
     def _check_open(self) -> None:

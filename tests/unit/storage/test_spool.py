@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import errno
+import hashlib
+import io
 import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from uuid import UUID
@@ -15,10 +18,11 @@ from tests.simulator.faulty_disk import failing
 from zdda.crypto.digests import digests_of
 from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.model.clock import system_entropy
-from zdda.model.errors import NotFound
-from zdda.model.identifiers import tenant_id
+from zdda.model.errors import NotFound, Unavailable
+from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
-from zdda.storage.blob_store import WrongStore
+from zdda.storage.blob_store import StoreFailed, WrongStore
+from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.spool import Spool, SpoolFailed, SpoolFile, SpoolFull
 from zdda.storage.store_marker import NAME as MARKER
 from zdda.storage.store_marker import claim_store, marker
@@ -177,3 +181,65 @@ def test_no_room_for_the_header_leaves_nothing(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SpoolFull):
         spool.encrypting("a.1", KEY, NAME, system_entropy)
     assert spool.names() == []
+
+
+def test_what_arrives_is_bounded_and_what_is_on_its_way_gets_out(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, most_bytes=10_000)
+    first = spool.encrypting("a.1", KEY, NAME, system_entropy)
+    first.write(bytes(9_000))
+    first.finish()
+    second = spool.encrypting("a.2", KEY, NAME, system_entropy)  # at 10,000 bytes, not before, nothing more begins
+    second.write(bytes(3_000))
+    second.finish()
+    assert spool.bytes_kept == sum((tmp_path / name).stat().st_size for name in spool.names()) > 12_000
+    for ask in (spool.check_room, lambda: spool.create("a.3")):
+        with pytest.raises(SpoolFull):
+            ask()
+    sealed = spool.encrypting("a.aip", KEY, NAME, system_entropy, arriving=False)
+    sealed.write(bytes(12_000))
+    sealed.finish()
+    again = Spool(tmp_path, most_bytes=10_000)
+    assert again.bytes_kept == spool.bytes_kept
+    for name in ("a.1", "a.2", "a.2", "a.aip"):
+        again.remove(name)
+    assert again.bytes_kept == 0
+    again.create("a.3").discard()
+
+
+def test_the_bound_is_held_while_a_file_grows(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, most_bytes=6 * 1024 * 1024)
+    with pytest.raises(SpoolFull):
+        spool.create("a.1").write(bytes(9 * 1024 * 1024))
+    assert (spool.names(), spool.bytes_kept) == ([], 0)
+
+
+def test_of_the_reserve_the_archives_own_files_leave_a_quarter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spool = Spool(tmp_path, minimum_free=4096 * 8)
+    for free, arriving, own in ((8, True, True), (7, False, True), (2, False, True), (1, False, False)):
+        monkeypatch.setattr(os, "statvfs", lambda _path, free=free: SimpleNamespace(f_bavail=free, f_frsize=4096))
+        for may, kind in ((arriving, True), (own, False)):
+            if may:
+                spool.create("a.1", arriving=kind).discard()
+            else:
+                with pytest.raises(SpoolFull):
+                    spool.create("a.1", arriving=kind)
+
+
+def test_a_full_disk_under_a_store_stops_one_put_and_keeps_what_is_there(small_disk: Path) -> None:
+    store = FilesystemBlobs(small_disk / "store", immutable=False)
+    until = datetime(2032, 1, 1, tzinfo=UTC)
+
+    def put(data: bytes) -> ContentAddress:
+        address = ContentAddress(hashlib.sha256(data).digest())
+        store.put(address, len(data), lambda: io.BytesIO(data), until)
+        return address
+
+    kept = put(b"kept")
+    with pytest.raises(Unavailable) as caught:
+        put(os.urandom(4 * 1024 * 1024))
+    assert not isinstance(caught.value, StoreFailed)
+    assert os.listdir(small_disk / "store" / "incoming") == []
+    with store.open(kept) as stream:
+        assert stream.read() == b"kept"
+    put(b"there is room for this")
+    store.close()

@@ -25,6 +25,8 @@ from zdda.packaging.submission import MetadataTooLarge
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PREFER_WAIT = re.compile(r"(?:^|,)\s*wait=([0-9]{1,6})\s*(?:,|$)")
 _STATUS_CALLS = 8
+_AGAIN, _AGAIN_DEFERRED = "2", "30"
+"""Seconds after which it is of use to ask for a deposit that is on its way, and for one that waits for something."""
 
 
 class IdempotencyKeyInvalid(InvalidInput):
@@ -145,4 +147,5 @@ def answer(status: DepositStatus, correlation_id: str) -> JSONResponse:
         refused = problem(code, KNOWN[code], detail, correlation_id, **more)
         refused.headers["Location"] = location["Location"]
         return refused
-    return JSONResponse(deposit_json(status), 202, location | {"Retry-After": "2"})
+    again = _AGAIN if status.deferral is None else _AGAIN_DEFERRED
+    return JSONResponse(deposit_json(status), 202, location | {"Retry-After": again})
