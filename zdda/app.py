@@ -15,7 +15,6 @@ import httpx
 import structlog
 from fastapi import FastAPI
 from sqlalchemy import Engine
-from sqlalchemy.engine import make_url
 
 from zdda import __version__
 from zdda.access.packages import PackageAccess
@@ -28,7 +27,7 @@ from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.signing import Signer
-from zdda.database.engine import answers, open_engine
+from zdda.database.engine import answers
 from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
@@ -69,6 +68,7 @@ from zdda.storage.object_store import ObjectStore
 from zdda.storage.read_cache import ReadCache
 from zdda.storage.site import Site
 from zdda.storage.spool import Spool
+from zdda.store_opening import engine_at
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.fetched_files import FetchedFiles
 from zdda.trust.paths import PathStatus, validate_path
@@ -186,10 +186,7 @@ def initialise(settings: Settings, folder: Path) -> None:
 
 def open_database(settings: Settings, folder: Path) -> Engine:
     """The catalog's engine, migrated. A relative SQLite path is below ``folder``."""
-    url = make_url(settings.database.url.get_secret_value())
-    if url.get_backend_name() == "sqlite" and url.database and not Path(url.database).is_absolute():
-        url = url.set(database=str(folder / url.database))
-    engine = open_engine(url.render_as_string(hide_password=False))
+    engine = engine_at(settings.database.url.get_secret_value(), folder)
     migrate(engine)
     return engine
 

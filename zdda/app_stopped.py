@@ -63,7 +63,7 @@ def open_to_doubt(
             blobs, marker = open_store_to_doubt(settings, folder, system_entropy, each.name)
             opened.callback(blobs.close)
             sites.append(SiteStore(each.name, blobs, marker))
-            records = open_records_to_doubt(settings, folder, each.name)
+            records = open_records_to_doubt(settings, folder, system_entropy, each.name)
             if records is not None:
                 opened.callback(records.close)
                 places.append(records)

@@ -11,42 +11,29 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from zdda.database.database_blobs import DatabaseBlobs
+from zdda.database.store_tables import claim_database, database_problem, make_tables
 from zdda.fsck.stores import Blobs
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import InvalidInput, Unavailable
-from zdda.model.identifiers import TenantId, tenant_id
+from zdda.model.identifiers import tenant_id
+from zdda.record_places import OpenPlace, make_records, open_records, survey_records
 from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
-from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
-from zdda.storage.key_area import KeyArea
-from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.site import Site
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
+from zdda.store_opening import Opening, s3_address
 
 if TYPE_CHECKING:
     from zdda.storage.canary import Trial
-    from zdda.storage.s3_client import S3Address
     from zdda.storage.sftp_files import SftpAddress
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """What a kind of store is opened with. ``site`` holds the store's own settings; relative paths are below
-    ``folder``."""
-
-    site: SiteSettings
-    folder: Path
-    archive: str
-    tenant: TenantId
-    entropy: Entropy
-    crash: CrashPoint = no_crash
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +56,7 @@ def make_stores(settings: Settings, folder: Path, entropy: Entropy) -> None:
     """Makes what every site of a new archive needs."""
     for opening in _openings(settings, folder, entropy, no_crash):
         KINDS[opening.site.kind].make(opening)
+        make_records(opening)
 
 
 def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint = no_crash) -> tuple[Site, ...]:
@@ -101,11 +89,6 @@ def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashP
     return tuple(opened)
 
 
-def open_records(opening: Opening) -> KeyArea:
-    """The site's own place of object records, of a kind other than none."""
-    return FilesystemKeyArea(opening.folder / opening.site.records.directory, opening.entropy, crash=opening.crash)
-
-
 def open_store_to_doubt(
     settings: Settings, folder: Path, entropy: Entropy, site: str | None = None
 ) -> tuple[Blobs, str | None]:
@@ -116,12 +99,11 @@ def open_store_to_doubt(
     return KINDS[opening.site.kind].doubt(opening)
 
 
-def open_records_to_doubt(settings: Settings, folder: Path, site: str) -> KeyAreaSurvey | None:
-    """The site's own place of object records for ``fsck``, called ``<site>/records``, if it has one."""
-    records = settings.site(site).records
-    if records.kind == "folder":
-        return KeyAreaSurvey(folder / records.directory, f"{site}/records")
-    return None
+def open_records_to_doubt(settings: Settings, folder: Path, entropy: Entropy, site: str) -> OpenPlace | None:
+    """The site's own place of object records for ``fsck``, called ``<site>/records``, if it has one. Raises
+    ``StoreFailed`` and ``Unavailable`` as the places do."""
+    (opening,) = (each for each in _openings(settings, folder, entropy, no_crash) if each.site.name == site)
+    return survey_records(opening)
 
 
 def open_guarantee(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:
@@ -158,8 +140,9 @@ class CanaryWork(WorkSource):
 
 
 def _openings(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint) -> Sequence[Opening]:
-    tenant = tenant_id(settings.archive.tenant)
-    return [Opening(site, folder, settings.archive.id, tenant, entropy, crash) for site in settings.each_site()]
+    archive, tenant = settings.archive.id, tenant_id(settings.archive.tenant)
+    catalog = settings.database.url.get_secret_value()
+    return [Opening(site, folder, archive, tenant, entropy, catalog, crash) for site in settings.each_site()]
 
 
 def _tell(site: str, event: str, found: Collection[str]) -> None:
@@ -193,7 +176,7 @@ def _make_bucket(opening: Opening) -> None:
     from zdda.storage.s3_bucket import bucket_exists, make_bucket
     from zdda.storage.s3_client import connect
 
-    address = s3_address(opening.site, opening.folder)
+    address = s3_address(opening.site.s3, opening.folder)
     client = connect(address)
     try:
         if not bucket_exists(client, address.bucket):
@@ -207,7 +190,7 @@ def _open_bucket(opening: Opening) -> BlobStore:
     from zdda.storage.s3_bucket import claim_bucket
     from zdda.storage.s3_client import connect
 
-    address = s3_address(opening.site, opening.folder)
+    address = s3_address(opening.site.s3, opening.folder)
     client = connect(address)
     try:
         claim_bucket(client, address.bucket, opening.archive, [opening.tenant])
@@ -221,7 +204,7 @@ def _doubt_bucket(opening: Opening) -> tuple[Blobs, str | None]:
     from zdda.storage.s3_bucket import read_marker
     from zdda.storage.s3_client import connect
 
-    address = s3_address(opening.site, opening.folder)
+    address = s3_address(opening.site.s3, opening.folder)
     client = connect(address)
     try:
         data = read_marker(client, address.bucket)
@@ -235,7 +218,7 @@ def _fly_in_bucket(store: StoreSettings, folder: Path, clock: Clock, entropy: En
     from zdda.storage.canary import Canary
     from zdda.storage.s3_client import connect
 
-    address = s3_address(store, folder)
+    address = s3_address(store.s3, folder)
     client = connect(address)
     try:
         return Canary(client, address.bucket, clock, entropy).run()
@@ -243,24 +226,32 @@ def _fly_in_bucket(store: StoreSettings, folder: Path, clock: Clock, entropy: En
         client.close()
 
 
-def s3_address(store: StoreSettings, folder: Path) -> S3Address:
-    """The bucket that a store's settings name."""
-    from zdda.storage.s3_client import S3Address
+def _make_tables(opening: Opening) -> None:
+    engine = opening.engine(opening.site.database.url.get_secret_value())
+    try:
+        make_tables(engine)
+    finally:
+        engine.dispose()
 
-    s3 = store.s3
-    authorities = s3.certificate_authorities
-    return S3Address(
-        endpoint=s3.endpoint,
-        bucket=s3.bucket,
-        access_key=s3.access_key.get_secret_value(),
-        secret_key=s3.secret_key.get_secret_value(),
-        region=s3.region,
-        certificate_authorities=None if authorities is None else folder / authorities,
-        connect_seconds=s3.connect_seconds,
-        read_seconds=s3.read_seconds,
-        attempts=s3.attempts,
-        connections=s3.connections,
-    )
+
+def _open_database(opening: Opening) -> BlobStore:
+    engine = opening.engine(opening.site.database.url.get_secret_value())
+    try:
+        claim_database(engine, opening.archive, [opening.tenant])
+        return DatabaseBlobs(engine, opening.entropy, crash=opening.crash)
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _doubt_database(opening: Opening) -> tuple[Blobs, str | None]:
+    engine = opening.engine(opening.site.database.url.get_secret_value())
+    try:
+        problem = database_problem(engine, opening.archive, [opening.tenant])
+        return DatabaseBlobs(engine, opening.entropy), problem
+    except BaseException:
+        engine.dispose()
+        raise
 
 
 def _open_sftp(opening: Opening) -> BlobStore:
@@ -321,6 +312,7 @@ KINDS: Mapping[str, Kind] = {
     "filesystem": Kind(_open_folder, _doubt_folder),
     "s3": Kind(_open_bucket, _doubt_bucket, _make_bucket, _fly_in_bucket),
     "sftp": Kind(_open_sftp, _doubt_sftp),
+    "database": Kind(_open_database, _doubt_database, _make_tables),
     "memory": Kind(_open_memory, _doubt_memory),
 }
 """By ``store.kind``."""

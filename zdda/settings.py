@@ -64,8 +64,8 @@ class SpoolSettings(Section):
     )
 
 
-class S3Settings(Section):
-    """A bucket with versioning and object lock."""
+class S3Connection(Section):
+    """A bucket and how to reach it."""
 
     endpoint: str = Field("", description="https address of the store; http on the loopback interface only")
     bucket: str = Field("", description="the bucket; zdda init makes one that is not there", max_length=63)
@@ -79,28 +79,45 @@ class S3Settings(Section):
     read_seconds: float = Field(60.0, gt=0, description="the longest that an answer may stand still")
     attempts: int = Field(4, ge=1, le=10, description="how often one request is sent at most, with growing pauses")
     connections: int = Field(32, gt=0, description="connections kept open")
+
+    _endpoint = field_validator("endpoint")(https_or_loopback)
+
+    def named(self) -> bool:
+        """Whether all is said that has no default."""
+        return all((self.endpoint, self.bucket, self.access_key, self.secret_key))
+
+
+class S3Settings(S3Connection):
+    """A bucket with versioning and object lock."""
+
     part_bytes: int = Field(
         8 * _MIB, ge=5 * _MIB, le=1024 * _MIB, description="a larger object is sent in parts of so many bytes"
     )
 
-    _endpoint = field_validator("endpoint")(https_or_loopback)
+
+class DatabaseStoreSettings(Section):
+    """A database for objects or their records."""
+
+    url: SecretStr = Field(SecretStr(""), description="as database.url; none: the catalog's own database")
 
 
 class StoreSettings(Section):
     """Where objects lie for good."""
 
-    kind: Literal["filesystem", "s3", "sftp", "memory"] = Field(
-        "filesystem", description="filesystem, s3, sftp, or memory (tests only)"
+    kind: Literal["filesystem", "s3", "sftp", "database", "memory"] = Field(
+        "filesystem", description="filesystem, s3, sftp, database, or memory (tests only)"
     )
     directory: Path = Field(Path("store"), description="the store's folder")
     immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
     s3: S3Settings = Field(S3Settings(), description="the bucket, where the kind is s3")
     sftp: SftpSettings = Field(SftpSettings(), description="the server's folder, where the kind is sftp")
+    database: DatabaseStoreSettings = Field(
+        DatabaseStoreSettings(), description="the database, where the kind is database"
+    )
 
     @model_validator(mode="after")
     def _whole(self) -> StoreSettings:
-        s3 = self.s3
-        if self.kind == "s3" and not all((s3.endpoint, s3.bucket, s3.access_key, s3.secret_key)):
+        if self.kind == "s3" and not self.s3.named():
             raise ValueError("a store of kind s3 needs s3.endpoint, s3.bucket, s3.access_key and s3.secret_key")
         if self.kind == "sftp" and not self.sftp.is_whole():
             raise ValueError("a store of kind sftp needs sftp.host, user, folder, host_keys, and key or password")
@@ -110,10 +127,31 @@ class StoreSettings(Section):
 class RecordsSettings(Section):
     """A site's own place of object records."""
 
-    kind: Literal["none", "folder"] = Field(
-        "none", description="none: the site's records lie in keys.key_areas only; folder"
+    kind: Literal["none", "folder", "bucket", "database"] = Field(
+        "none", description="none: the site's records lie in keys.key_areas only; folder, bucket, database"
     )
     directory: Path = Field(Path("records"), description="the place's folder, where the kind is folder")
+    s3: S3Connection = Field(
+        S3Connection(), description="the bucket, without versioning and object lock, where the kind is bucket"
+    )
+    database: DatabaseStoreSettings = Field(
+        DatabaseStoreSettings(), description="the database, where the kind is database"
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.kind == "bucket" and not self.s3.named():
+            raise ValueError("records of kind bucket need s3.endpoint, s3.bucket, s3.access_key and s3.secret_key")
+        return self
+
+    def lies_in(self) -> tuple[str, ...] | None:
+        """What the place lies in: two places in the same are one place. None where there is none."""
+        return {
+            "none": None,
+            "folder": ("folder", str(self.directory)),
+            "bucket": ("bucket", self.s3.endpoint, self.s3.bucket),
+            "database": ("database", self.database.url.get_secret_value()),
+        }[self.kind]
 
 
 class SiteSettings(StoreSettings):
@@ -293,6 +331,9 @@ class Settings(BaseSettings):
             raise ValueError("sites: a site is named twice")
         if self.sites and "store" in self.model_fields_set:
             raise ValueError("sites: either [store] or [[sites]], not both")
+        lies_in = [where for each in self.each_site() if (where := each.records.lies_in()) is not None]
+        if len(set(lies_in)) != len(lies_in):
+            raise ValueError("sites: two sites have their records in one place")
         places = {each.name: each.records.kind != "none" for each in self.each_site()}
         for each in self.retention:
             if unknown := sorted(set(each.stores) - set(places)):

@@ -10,7 +10,6 @@ from tests.services.s3 import S3_STORES, address_in
 from tests.simulator.archive import make_archive
 from tests.simulator.pki import NOW, pki
 from zdda.app_stopped import open_to_doubt
-from zdda.blob_stores import s3_address
 from zdda.fsck.store_check import StoreCheck
 from zdda.model.deposit import DepositState
 from zdda.settings import SettingsInvalid, load
@@ -19,6 +18,7 @@ from zdda.storage.canary import Canary
 from zdda.storage.s3_blobs import S3Blobs
 from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.s3_errors import StoreUnreachable
+from zdda.store_opening import s3_address
 
 CONTENT = b"%PDF-1.7 a letter of discharge"
 
@@ -87,7 +87,7 @@ def test_a_store_in_s3_says_what_it_lacks(tmp_path: Path, monkeypatch: pytest.Mo
         monkeypatch.setenv(f"ZDDA_STORE__S3__{name}", value)
     monkeypatch.setenv("ZDDA_STORE__S3__SECRET_KEY", "never shown")
     file.write_text('[store]\nkind = "s3"\n[store.s3]\ncertificate_authorities = "trust/store.pem"\n')
-    address = s3_address(load(file).store, tmp_path)
+    address = s3_address(load(file).store.s3, tmp_path)
     assert address.certificate_authorities == tmp_path / "trust" / "store.pem"
     assert "never shown" not in repr(address)
 

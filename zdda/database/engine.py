@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -16,7 +15,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from zdda.model.errors import InvalidInput, Unavailable
 
 _READ = "zdda_read"
-_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+_turns: dict[str, Lock] = {}
+"""By SQLite file: several engines may have it open."""
 
 
 class DatabaseUnavailable(Unavailable):
@@ -68,7 +68,7 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 def _turn(engine: Engine) -> AbstractContextManager[object]:
-    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
+    return _turns.setdefault(str(engine.url.database), Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 @contextmanager

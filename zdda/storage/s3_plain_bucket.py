@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from botocore.exceptions import ClientError
 
 from zdda.model.clock import Entropy
-from zdda.model.errors import Unavailable
-from zdda.storage.blob_store import StoreFailed, WrongStore
+from zdda.storage.blob_store import StoreFailed, StoreNotGuaranteed, WrongStore
+from zdda.storage.s3_bucket import bucket_exists
 from zdda.storage.s3_client import S3Address, connect
 from zdda.storage.s3_errors import StoreRefuses, WriteNotKept, code_of, status_of, translated
 from zdda.storage.s3_reader import fetch
@@ -27,7 +27,7 @@ _AT_ONCE = 1000
 _MARKER = 1024 * 1024
 
 
-class NotErasable(Unavailable):
+class NotErasable(StoreNotGuaranteed):
     """The bucket keeps what is overwritten and deleted there: no place for what has to be destroyed some day."""
 
     code = "not-erasable"
@@ -52,6 +52,10 @@ class PlainBucket:
             except ClientError as error:
                 if code_of(error) not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
                     raise
+
+    def exists(self) -> bool:
+        """Raises what the store's other answers mean."""
+        return bucket_exists(self._client, self._bucket)
 
     def check(self) -> None:
         """Raises ``NotErasable``."""

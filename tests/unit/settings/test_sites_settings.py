@@ -24,6 +24,16 @@ s3.bucket = "archive"
 s3.access_key = "a"
 s3.secret_key = "hidden"
 """
+DATABASES = """
+[[sites]]
+name = "praha"
+records.kind = "database"
+
+[[sites]]
+name = "brno"
+directory = "brno"
+records.kind = "database"
+"""
 CLASS = '[[retention]]\nname = "medical-record"\nyears = 5\n'
 
 
@@ -63,6 +73,9 @@ def test_a_sites_own_place_of_records_counts(tmp_path: Path) -> None:
         (SITES + '[store]\ndirectory = "x"\n', "either"),
         (SITES.replace('"brno"', '"Brno"'), "sites.1.name"),
         (SITES.replace('"archive"', '""'), "s3.bucket"),
+        (SITES + '[sites.records]\nkind = "bucket"\n', "records of kind bucket need"),
+        (SITES + '[sites.records]\nkind = "folder"\ndirectory = "records-one"\n', "records in one place"),
+        (DATABASES, "records in one place"),
         (SITES + CLASS + 'stores = ["ostrava"]\n', "medical-record names sites that there are not: ostrava"),
         (SITES + CLASS + 'copies = "two"\n', "retention.0.copies"),
     ],
