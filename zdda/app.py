@@ -47,7 +47,7 @@ from zdda.jobs.report_writing import MODULES as WRITING
 from zdda.jobs.report_writing import WorkerReportWriter
 from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
-from zdda.key_keepers import key_wrapper, make_key_encryption_key, seal_signer
+from zdda.key_keepers import generation_keys, make_key_encryption_key, outgoing_tls, seal_signer
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
 from zdda.model.errors import Unavailable
@@ -148,8 +148,7 @@ def open_vault(
     """Opens keys, stores and spool below ``folder``; raises ``IntegrityError`` and what ``open_sites`` raises.
     ``cached``: with the cache of the settings, for those who want the objects and do not doubt the stores."""
     tenant = tenant_id(settings.archive.tenant)
-    wrapper = key_wrapper(settings.keys, folder, entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, entropy, clock)
+    generations = generation_keys(settings.keys, folder, entropy, clock)
     sites = open_sites(settings, folder, entropy, crash)
     key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
     cache = _open_cache(settings, folder) if cached else None
@@ -175,8 +174,7 @@ def initialise(settings: Settings, folder: Path) -> None:
     tenant = tenant_id(settings.archive.tenant)
     make_folder((folder / settings.keys.generations).parent)
     make_key_encryption_key(settings.keys, folder, system_entropy)
-    wrapper = key_wrapper(settings.keys, folder, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    generations = generation_keys(settings.keys, folder, system_entropy, SystemClock())
     if tenant not in generations.tenants():
         generations.create(tenant)
     make_stores(settings, folder, system_entropy)
@@ -224,7 +222,7 @@ def build(
     vault = open_vault(settings, folder, clock, entropy, crash, cached=True)
     engine = open_database(settings, folder)
     database = TenantDatabase(engine, vault.tenant)
-    http = httpx.Client(trust_env=False)
+    http = httpx.Client(trust_env=False, verify=outgoing_tls(settings.keys))
     trust = settings.trust
     files = FetchedFiles(folder / trust.cache, trust.cache_bytes) if trust.cache_bytes else None
     revocation = RevocationClient(http, trust.revocation_hosts, trust.revocation_private_hosts, clock, files=files)

@@ -22,7 +22,7 @@ from zdda.ingest.amending import add_validation, has_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
 from zdda.ingest.workshop import Workshop
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
-from zdda.key_keepers import key_wrapper
+from zdda.key_keepers import generation_keys
 from zdda.model.clock import Clock, SystemClock, system_entropy
 from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from zdda.model.identifiers import tenant_id
@@ -48,8 +48,7 @@ def open_to_doubt(
     named; no damage in the key area keeps them from being opened. Raises ``StoreFailed`` while the archive runs,
     ``IntegrityError`` or ``NotFound`` without the keys, and what ``open_store_to_doubt`` raises."""
     tenant = tenant_id(settings.archive.tenant)
-    wrapper = key_wrapper(settings.keys, folder, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, clock)
+    generations = generation_keys(settings.keys, folder, system_entropy, clock)
     generations.current(tenant)
     with ExitStack() as opened:
         places: list[Place] = []
@@ -81,8 +80,7 @@ def own_anchors(settings: Settings, folder: Path) -> TrustAnchors:
 @contextmanager
 def open_catalog_to_compare(settings: Settings, folder: Path) -> Iterator[tuple[TenantDatabase, GenerationKeys]]:
     """The tenant's catalog, and the keys that its digests are made under."""
-    wrapper = key_wrapper(settings.keys, folder, system_entropy)
-    generations = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+    generations = generation_keys(settings.keys, folder, system_entropy, SystemClock())
     with open_catalog(settings, folder) as database:
         yield database, generations
 

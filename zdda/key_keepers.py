@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+import httpx
+
+from zdda.crypto.approved import require_approved_signer, restrict_tls
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.key_wrapping import KEY_LENGTH, KeyWrapper, LocalKeyWrapper
 from zdda.crypto.kmip_key_wrapping import KmipAddress, KmipKeyWrapper
 from zdda.crypto.pkcs11_key_wrapping import Pkcs11KeyWrapper
 from zdda.crypto.pkcs11_signing import Pkcs11Signer
 from zdda.crypto.pkcs11_token import Pkcs11Token, pin_from_file
+from zdda.crypto.self_tests import run_self_tests
 from zdda.crypto.signing import Signer, SoftwareSigner
 from zdda.crypto.vault_key_wrapping import VaultAddress, VaultKeyWrapper, token_from_file
 from zdda.model.clock import Clock, Entropy
@@ -30,12 +35,20 @@ class _Service(KeyWrapper, Protocol):
 
 def key_wrapper(keys: KeySettings, folder: Path, entropy: Entropy) -> KeyWrapper:
     """The key-encryption key. Raises ``NotFound``, ``InvalidInput`` for its file; nothing else is asked yet."""
+    if keys.fips:
+        run_self_tests()
     return _service(keys, folder, entropy) or LocalKeyWrapper.load(folder / keys.key_encryption_key, entropy)
+
+
+def generation_keys(keys: KeySettings, folder: Path, entropy: Entropy, clock: Clock) -> GenerationKeys:
+    """The generation keys, none where there are none yet. Raises what ``key_wrapper`` and ``GenerationKeys`` raise."""
+    wrapper = key_wrapper(keys, folder, entropy)
+    return GenerationKeys(folder / keys.generations, wrapper, entropy, clock, approved_only=keys.fips)
 
 
 def open_generations(keys: KeySettings, folder: Path, entropy: Entropy, clock: Clock) -> GenerationKeys:
     """The generation keys; raises ``NotFound`` where there are none, and what ``key_wrapper`` raises."""
-    found = GenerationKeys(folder / keys.generations, key_wrapper(keys, folder, entropy), entropy, clock)
+    found = generation_keys(keys, folder, entropy, clock)
     if not found.tenants():
         raise NotFound("there are no generation keys")
     return found
@@ -51,6 +64,15 @@ def named_keeper(keys: KeySettings) -> str:
     if kmip is not None:
         return f"{kmip.host}:{kmip.port}, key {kmip.key} (KMIP)"
     return f"file {keys.key_encryption_key}"
+
+
+def outgoing_tls(keys: KeySettings) -> ssl.SSLContext | bool:
+    """How the archive's own HTTP client verifies and speaks TLS: as it does by itself, or as the FIPS mode wants."""
+    if not keys.fips:
+        return True
+    context = httpx.create_ssl_context(trust_env=False)
+    restrict_tls(context)
+    return context
 
 
 def make_key_encryption_key(keys: KeySettings, folder: Path, entropy: Entropy) -> None:
@@ -108,13 +130,13 @@ def _service(keys: KeySettings, folder: Path, entropy: Entropy) -> _Service | No
     if token is not None:
         return Pkcs11KeyWrapper(_token(token, folder), token.key, entropy)
     if vault is not None:
-        return _vault(vault, folder, entropy)
+        return _vault(vault, folder, entropy, keys.fips)
     if kmip is not None:
-        return KmipKeyWrapper(_kmip(kmip, folder), entropy)
+        return KmipKeyWrapper(_kmip(kmip, folder, keys.fips), entropy)
     return None
 
 
-def _kmip(held: KmipSettings, folder: Path) -> KmipAddress:
+def _kmip(held: KmipSettings, folder: Path, approved_only: bool) -> KmipAddress:
     return KmipAddress(
         held.host,
         held.port,
@@ -123,28 +145,34 @@ def _kmip(held: KmipSettings, folder: Path) -> KmipAddress:
         folder / held.private_key,
         folder / held.certificate_authorities,
         held.timeout_seconds,
+        approved_only,
     )
 
 
-def _vault(held: VaultSettings, folder: Path, entropy: Entropy) -> VaultKeyWrapper:
+def _vault(held: VaultSettings, folder: Path, entropy: Entropy, approved_only: bool) -> VaultKeyWrapper:
     def token() -> str:
         if held.token is not None:
             return held.token.get_secret_value()
         return token_from_file(folder / (held.token_file or ""))
 
     trusted = None if held.certificate_authorities is None else folder / held.certificate_authorities
-    address = VaultAddress(held.address, held.mount, held.key, token, held.namespace, trusted, held.timeout_seconds)
+    seconds = held.timeout_seconds
+    address = VaultAddress(held.address, held.mount, held.key, token, held.namespace, trusted, seconds, approved_only)
     return VaultKeyWrapper(address, entropy)
 
 
 def seal_signer(keys: KeySettings, folder: Path) -> Signer:
     """The seal's key with its certificates. Raises ``OSError`` for its files, ``InvalidInput`` where key and
-    certificates do not belong together; for a token ``Unavailable``."""
+    certificates do not belong together; for a token ``Unavailable``; in the FIPS mode ``NotApproved``."""
     certificates = (folder / keys.seal_certificates).read_bytes()
-    held = keys.seal_token
+    held, signer = keys.seal_token, None
     if held is not None:
-        return Pkcs11Signer.load(_token(held, folder), held.key, certificates, pss=held.pss)
-    return SoftwareSigner.load((folder / keys.seal_key).read_bytes(), certificates)
+        signer = Pkcs11Signer.load(_token(held, folder), held.key, certificates, pss=held.pss)
+    found: Signer = signer or SoftwareSigner.load((folder / keys.seal_key).read_bytes(), certificates)
+    if keys.fips:
+        run_self_tests()
+        require_approved_signer(found)
+    return found
 
 
 def _token(held: TokenSettings, folder: Path) -> Pkcs11Token:

@@ -88,6 +88,9 @@ class KeySettings(Section):
     key_encryption_kmip: KmipSettings | None = Field(
         None, description="the key-encryption key is in this key service that speaks KMIP, not in a file"
     )
+    fips: bool = Field(
+        False, description="approved algorithms only, and self-tests at the start; see hardware-keys.md, *FIPS mode*"
+    )
     seal_token: SealTokenSettings | None = Field(None, description="the seal's key is in this token, not in a file")
 
     @model_validator(mode="after")

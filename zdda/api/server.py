@@ -15,6 +15,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from zdda.crypto.approved import require_approved_certificates, restrict_tls
+
 MAX_HEAD_BYTES = 64 * 1024
 HEAD_SECONDS = 20.0
 GRACE_SECONDS = 30
@@ -73,8 +75,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def server_config(application: ASGIApp, host: str, port: int, key: Path, certificates: Path) -> uvicorn.Config:
-    """HTTPS alone, TLS 1.2 at least. ``key`` and ``certificates`` (the server's, then its issuers') are PEM files."""
+def server_config(
+    application: ASGIApp, host: str, port: int, key: Path, certificates: Path, *, approved_only: bool = False
+) -> uvicorn.Config:
+    """HTTPS alone, TLS 1.2 at least. ``key`` and ``certificates`` (the server's, then its issuers') are PEM files.
+    ``approved_only``: the FIPS mode; raises ``NotApproved`` for certificates outside it."""
+    if approved_only:
+        require_approved_certificates(certificates, "the server's")
     return uvicorn.Config(
         application,
         host=host,
@@ -83,13 +90,19 @@ def server_config(application: ASGIApp, host: str, port: int, key: Path, certifi
         ws="none",
         ssl_keyfile=key,
         ssl_certfile=certificates,
-        ssl_context_factory=_context,
+        ssl_context_factory=_approved_context if approved_only else _context,
         lifespan="off",
         access_log=False,
         log_config=None,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _approved_context(config: uvicorn.Config, default: object) -> ssl.SSLContext:
+    context = _context(config, default)
+    restrict_tls(context)
+    return context
 
 
 def _context(config: uvicorn.Config, _default: object) -> ssl.SSLContext:

@@ -35,23 +35,36 @@ def status(
 
     Exit status: 0, or 3 where the keys cannot be opened.
     """
+    from zdda.crypto.approved import modules
+    from zdda.crypto.self_tests import run_self_tests
     from zdda.key_keepers import named_keeper
 
     with saying_why():
         settings = load(folder / "zdda.toml")
         found = _opened(settings, folder)
         told = {tenant: _standing(found, tenant) for tenant in found.tenants()}
+        passed = run_self_tests() if settings.keys.fips else ()
+    libraries = [
+        {"usedFor": each.used_for, "version": each.version, "fipsProvider": each.validated_provider}
+        for each in modules()
+    ]
     if json:
-        typer.echo(json_module.dumps({"wrappedBy": named_keeper(settings.keys), "tenants": told}, ensure_ascii=False))
+        fips = {"on": settings.keys.fips, "selfTests": passed, "modules": libraries}
+        everything = {"wrappedBy": named_keeper(settings.keys), "fips": fips, "tenants": told}
+        typer.echo(json_module.dumps(everything, ensure_ascii=False))
         return
     typer.echo(f"wrapped by {named_keeper(settings.keys)}")
-    for tenant, each in told.items():
+    typer.echo(f"FIPS mode on, {len(passed)} self-tests passed" if settings.keys.fips else "FIPS mode off")
+    for each in modules():
+        provider = "its FIPS provider is in force" if each.validated_provider else "without a FIPS provider"
+        typer.echo(f"  {each.version} ({each.used_for}): {provider}")
+    for tenant, standing in told.items():
         typer.echo(f"tenant {tenant}")
-        for one in each["generations"]:
-            state = "in use" if one["number"] == each["current"] else "kept for older objects"
+        for one in standing["generations"]:
+            state = "in use" if one["number"] == standing["current"] else "kept for older objects"
             typer.echo(f"  generation {one['number']}, made {one['created']}: {state}, {one['copies']} copies")
             _tell_exports(one["exports"])
-        for one in each["destroyed"]:
+        for one in standing["destroyed"]:
             typer.echo(f"  generation {one['number']}, made {one['created']}: destroyed {one['destroyed']}")
             _tell_exports(one["exports"])
 
@@ -111,7 +124,7 @@ def take_back(
 
     Exit status: 0 it is there, 3 it cannot be put back: damaged, of another archive, or destroyed by the archive.
     """
-    from zdda.key_keepers import key_wrapper
+    from zdda.key_keepers import generation_keys
 
     with saying_why():
         settings = load(folder / "zdda.toml")
@@ -119,8 +132,7 @@ def take_back(
         content = open_export(data, recovery_key(pem, _password(pem, password_file)))
         if content.tenant != settings.archive.tenant:
             raise Conflict(f"the export is of the tenant {content.tenant}")
-        wrapper = key_wrapper(settings.keys, folder, system_entropy)
-        found = GenerationKeys(folder / settings.keys.generations, wrapper, system_entropy, SystemClock())
+        found = generation_keys(settings.keys, folder, system_entropy, SystemClock())
         digest = hashlib.sha256(data).hexdigest()
         new = found.take_back(content, digest)
         if new:

@@ -26,13 +26,15 @@ def serve(folder: Folder = HERE) -> None:
             typer.echo("warning: no retention class is set: every deposit will be refused", err=True)
         archive = build(settings, folder, SteadyClock(SystemClock(), time.monotonic))
     listen = settings.listen
-    config = server_config(
-        archive.application,
-        listen.host,
-        listen.port,
-        folder / listen.tls_key,
-        folder / listen.tls_certificates,
-    )
+    with saying_why():
+        config = server_config(
+            archive.application,
+            listen.host,
+            listen.port,
+            folder / listen.tls_key,
+            folder / listen.tls_certificates,
+            approved_only=settings.keys.fips,
+        )
     archive.start()
     try:
         uvicorn.Server(config).run()

@@ -59,6 +59,11 @@ class Generation:
         self.wrapping = AESSIV(HKDF(SHA256(), 64, None, b"zdda/1|data-key-wrapping").derive(self.key))
         self.authentication = HKDF(SHA256(), 32, None, b"zdda/1|authentication").derive(self.key)
 
+    def wrapping_for(self, context: bytes) -> bytes:
+        """The key that wraps one data key: AES key wrap binds to nothing, so the place is in the key."""
+        place = hashlib.sha256(context).digest()
+        return HKDF(SHA256(), 32, None, b"zdda/1|data-key-wrapping-in-place|" + place).derive(self.key)
+
 
 @dataclass(slots=True)
 class TenantKeys:

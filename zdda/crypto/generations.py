@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 
 from zdda.crypto.generation_export import GenerationExport, RecoveryRecipient, seal_export
 from zdda.crypto.generation_file import (
@@ -32,7 +33,7 @@ from zdda.model.errors import Conflict, IntegrityError, NotFound
 from zdda.model.identifiers import TenantId
 
 WRAPPED_DATA_KEY_LENGTH = 1 + 16 + 32
-_WRAPPED_VERSION = b"\x01"
+_SIV_VERSION, _KEY_WRAP_VERSION = b"\x01", b"\x02"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +53,11 @@ class GenerationKeys:
     back whole is not noticed here.
     """
 
-    def __init__(self, path: Path, wrapper: KeyWrapper, entropy: Entropy, clock: Clock) -> None:
-        """Opens the file, or starts without tenants where there is none yet.
+    def __init__(
+        self, path: Path, wrapper: KeyWrapper, entropy: Entropy, clock: Clock, *, approved_only: bool = False
+    ) -> None:
+        """Opens the file, or starts without tenants where there is none yet. ``approved_only``: data keys are wrapped
+        by AES key wrap, which SP 800-38F approves; what was wrapped before is still unwrapped.
 
         Raises ``IntegrityError`` for a file that is damaged or wrapped by another key-encryption key,
         ``Unavailable`` from the key's keeper.
@@ -62,6 +66,7 @@ class GenerationKeys:
         self._wrapper = wrapper
         self._entropy = entropy
         self._clock = clock
+        self._approved_only = approved_only
         self._tenants: dict[TenantId, TenantKeys] = {}
         self._seen: tuple[int, int, int] | None = None
         with held_to_read(path):
@@ -203,23 +208,29 @@ class GenerationKeys:
         return max(self._keys(tenant).generations)
 
     def wrap_data_key(self, tenant: TenantId, generation: int, data_key: bytes, context: bytes) -> bytes:
-        """``0x01 | AES-SIV (RFC 5297) of the data key``, 49 bytes, bound to ``context``.
+        """Bound to ``context``: ``0x01 | AES-SIV (RFC 5297) of the data key``, 49 bytes; with approved algorithms only
+        ``0x02 | AES key wrap (RFC 3394) of the data key`` under a key of its own for the context, 41 bytes.
 
         Deterministic: the same key in the same place wraps to the same bytes, so a repeated write repeats itself.
         """
         if len(data_key) != KEY_LENGTH:
             raise ValueError("a data key has 32 bytes")
-        return _WRAPPED_VERSION + self._generation(tenant, generation).wrapping.encrypt(data_key, [context])
+        key = self._generation(tenant, generation)
+        if self._approved_only:
+            return _KEY_WRAP_VERSION + aes_key_wrap(key.wrapping_for(context), data_key)
+        return _SIV_VERSION + key.wrapping.encrypt(data_key, [context])
 
     def unwrap_data_key(self, tenant: TenantId, generation: int, wrapped: bytes, context: bytes) -> bytes:
         """Raises ``NotFound`` where the generation is gone, ``IntegrityError`` for any other bytes or context."""
-        cipher = self._generation(tenant, generation).wrapping
-        if len(wrapped) != WRAPPED_DATA_KEY_LENGTH or wrapped[:1] != _WRAPPED_VERSION:
-            raise IntegrityError("a wrapped data key has no known form")
+        key = self._generation(tenant, generation)
         try:
-            return cipher.decrypt(wrapped[1:], [context])
-        except InvalidTag as error:
+            if wrapped[:1] == _SIV_VERSION and len(wrapped) == WRAPPED_DATA_KEY_LENGTH:
+                return key.wrapping.decrypt(wrapped[1:], [context])
+            if wrapped[:1] == _KEY_WRAP_VERSION and len(wrapped) == 1 + 8 + KEY_LENGTH:
+                return aes_key_unwrap(key.wrapping_for(context), wrapped[1:])
+        except (InvalidTag, InvalidUnwrap) as error:
             raise IntegrityError("a wrapped data key is not authentic, or belongs to another object") from error
+        raise IntegrityError("a wrapped data key has no known form")
 
     def authenticate(self, tenant: TenantId, generation: int, message: bytes) -> bytes:
         """HMAC-SHA-256 under a key derived from the generation's; compare with ``hmac.compare_digest``."""

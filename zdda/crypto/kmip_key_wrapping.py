@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 
 from zdda.crypto import kmip_messages as kmip
+from zdda.crypto.approved import restrict_tls
 from zdda.crypto.key_service import KeyServiceAway, KeyServiceFailed, KeyServiceKey, KeyServiceRefuses
 from zdda.crypto.key_wrapping import KEY_LENGTH, NONCE_LENGTH, TAG_LENGTH, VERSION
 from zdda.crypto.kmip_messages import Reason, Structure, Tag
@@ -30,6 +31,7 @@ class KmipAddress:
     private_key: Path
     certificate_authorities: Path
     timeout: float = 10.0
+    approved_only: bool = False
 
 
 class KmipKeyWrapper:
@@ -120,6 +122,8 @@ class _Connection:
         try:
             context = ssl.create_default_context(cafile=str(address.certificate_authorities))
             context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if address.approved_only:
+                restrict_tls(context)
             context.load_cert_chain(address.certificate, address.private_key)
         except (OSError, ssl.SSLError) as error:
             raise KeyServiceRefuses(f"certificates or key cannot be read ({type(error).__name__})") from error

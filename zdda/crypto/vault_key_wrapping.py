@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import httpx
 
+from zdda.crypto.approved import restrict_tls
 from zdda.crypto.key_service import KeyServiceAway, KeyServiceFailed, KeyServiceKey, KeyServiceRefuses
 from zdda.crypto.key_wrapping import KEY_LENGTH
 from zdda.crypto.secret_file import SecretUnreadable, secret_from_file
@@ -40,6 +41,7 @@ class VaultAddress:
     namespace: str = ""
     certificate_authorities: Path | None = None
     timeout: float = 10.0
+    approved_only: bool = False
 
 
 class VaultKeyWrapper:
@@ -143,8 +145,12 @@ class VaultKeyWrapper:
         self, method: str, url: str, headers: dict[str, str], body: dict[str, Any] | None
     ) -> tuple[int, bytes]:
         address = self._address
-        trusted = address.certificate_authorities
-        verify = ssl.create_default_context(cafile=str(trusted)) if trusted is not None else True
+        if address.certificate_authorities is not None:
+            verify = ssl.create_default_context(cafile=str(address.certificate_authorities))
+        else:
+            verify = httpx.create_ssl_context(trust_env=False)
+        if address.approved_only:
+            restrict_tls(verify)
         deadline = time.monotonic() + address.timeout
         content = b""
         with (
