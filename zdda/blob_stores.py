@@ -19,6 +19,7 @@ from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import InvalidInput, Unavailable
 from zdda.model.identifiers import tenant_id
 from zdda.record_places import OpenPlace, make_records, open_records, survey_records
+from zdda.remote_stores import doubt_cmis, doubt_sftp, open_cmis, open_sftp
 from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
@@ -31,7 +32,6 @@ from zdda.store_opening import Opening, s3_address
 
 if TYPE_CHECKING:
     from zdda.storage.canary import Trial
-    from zdda.storage.sftp_files import SftpAddress
 
 _log = structlog.get_logger(__name__)
 
@@ -254,65 +254,12 @@ def _doubt_database(opening: Opening) -> tuple[Blobs, str | None]:
         raise
 
 
-def _open_sftp(opening: Opening) -> BlobStore:
-    from zdda.storage.fsspec_blobs import FsspecBlobs
-    from zdda.storage.remote_marker import claim
-    from zdda.storage.sftp_files import connect
-
-    address = sftp_address(opening.site, opening.folder)
-    files = connect(address)
-    try:
-        claim(files, address.folder, opening.archive, [opening.tenant], opening.entropy(8).hex())
-    finally:
-        files.close()
-    return FsspecBlobs(
-        partial(connect, address),
-        address.folder,
-        connections=address.connections,
-        wait_seconds=address.read_seconds,
-        entropy=opening.entropy,
-        crash=opening.crash,
-    )
-
-
-def _doubt_sftp(opening: Opening) -> tuple[Blobs, str | None]:
-    from zdda.storage.fsspec_blobs import FsspecBlobs
-    from zdda.storage.remote_marker import problem_in
-    from zdda.storage.sftp_files import connect
-
-    address = sftp_address(opening.site, opening.folder)
-    files = connect(address)
-    try:
-        problem = problem_in(files, address.folder, opening.archive, [opening.tenant])
-    finally:
-        files.close()
-    return FsspecBlobs(partial(connect, address), address.folder, connections=address.connections), problem
-
-
-def sftp_address(store: StoreSettings, folder: Path) -> SftpAddress:
-    """The server's folder that a store's settings name."""
-    from zdda.storage.sftp_files import SftpAddress
-
-    sftp = store.sftp
-    return SftpAddress(
-        host=sftp.host,
-        port=sftp.port,
-        user=sftp.user,
-        folder=sftp.folder,
-        host_keys=sftp.host_keys,
-        key=None if sftp.key is None else folder / sftp.key,
-        password=sftp.password.get_secret_value(),
-        connect_seconds=sftp.connect_seconds,
-        read_seconds=sftp.read_seconds,
-        connections=sftp.connections,
-    )
-
-
 KINDS: Mapping[str, Kind] = {
     "filesystem": Kind(_open_folder, _doubt_folder),
     "s3": Kind(_open_bucket, _doubt_bucket, _make_bucket, _fly_in_bucket),
-    "sftp": Kind(_open_sftp, _doubt_sftp),
+    "sftp": Kind(open_sftp, doubt_sftp),
     "database": Kind(_open_database, _doubt_database, _make_tables),
+    "cmis": Kind(open_cmis, doubt_cmis),
     "memory": Kind(_open_memory, _doubt_memory),
 }
 """By ``store.kind``."""

@@ -20,7 +20,7 @@ from zdda.model.placement import Copies, Placement
 from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
 from zdda.settings_keys import KeySettings
 from zdda.settings_section import Section, https_or_loopback
-from zdda.settings_stores import SftpSettings
+from zdda.settings_stores import CmisSettings, SftpSettings
 
 _MIB = 1024 * 1024
 _PREFIX = "ZDDA_"
@@ -104,8 +104,8 @@ class DatabaseStoreSettings(Section):
 class StoreSettings(Section):
     """Where objects lie for good."""
 
-    kind: Literal["filesystem", "s3", "sftp", "database", "memory"] = Field(
-        "filesystem", description="filesystem, s3, sftp, database, or memory (tests only)"
+    kind: Literal["filesystem", "s3", "sftp", "cmis", "database", "memory"] = Field(
+        "filesystem", description="filesystem, s3, sftp, cmis, database, or memory (tests only)"
     )
     directory: Path = Field(Path("store"), description="the store's folder")
     immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
@@ -114,6 +114,7 @@ class StoreSettings(Section):
     database: DatabaseStoreSettings = Field(
         DatabaseStoreSettings(), description="the database, where the kind is database"
     )
+    cmis: CmisSettings = Field(CmisSettings(), description="the repository's folder, where the kind is cmis")
 
     @model_validator(mode="after")
     def _whole(self) -> StoreSettings:
@@ -121,6 +122,8 @@ class StoreSettings(Section):
             raise ValueError("a store of kind s3 needs s3.endpoint, s3.bucket, s3.access_key and s3.secret_key")
         if self.kind == "sftp" and not self.sftp.is_whole():
             raise ValueError("a store of kind sftp needs sftp.host, user, folder, host_keys, and key or password")
+        if self.kind == "cmis" and not self.cmis.is_whole():
+            raise ValueError("a store of kind cmis needs cmis.service, repository, folder, user and password")
         return self
 
 

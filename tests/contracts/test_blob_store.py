@@ -14,12 +14,14 @@ from threading import Event, Thread
 import pytest
 
 from tests.services.blob_stores import KINDS_OF_STORES, empty_store
+from tests.simulator.cmis_server import server_at
 from tests.simulator.database_rot import rot
 from tests.simulator.faulty_disk import failing
 from zdda.database.database_blobs import DatabaseBlobs
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged, BlobMismatch, BlobStore, OpenStream, StoreFailed
+from zdda.storage.cmis_blobs import CmisBlobs
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.filesystem_blobs import CRASH_POINTS, MENDING, FilesystemBlobs
 from zdda.storage.fsspec_blobs import FsspecBlobs
@@ -116,6 +118,8 @@ def damage(store: BlobStore, address: ContentAddress, data: bytes) -> None:
         rot(store._engine, address, data)
     elif isinstance(store, FsspecBlobs):
         Path(store._path(address)).write_bytes(data)
+    elif isinstance(store, CmisBlobs):
+        server_at(store._repository._root).at(store._path(address)).content = data
     else:
         assert isinstance(store, S3Blobs)  # the lock binds us too: a version of ours with wrong bytes is put on top
         store._client.put_object(

@@ -12,12 +12,15 @@ from fsspec.implementations.local import LocalFileSystem
 
 from tests.services.s3 import S3_STORES, fresh_bucket
 from tests.services.sshd import mounted, sftp_folder
+from tests.simulator.cmis_server import PASSWORD, USER, CmisServer
 from tests.simulator.postgresql import BACKENDS, fresh_database
 from zdda.database.database_blobs import DatabaseBlobs
 from zdda.database.engine import open_engine
 from zdda.database.store_tables import make_tables
 from zdda.model.clock import system_entropy
 from zdda.storage.blob_store import BlobStore
+from zdda.storage.cmis_blobs import CmisBlobs
+from zdda.storage.cmis_client import CmisAddress
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.fsspec_blobs import FsspecBlobs
@@ -34,6 +37,8 @@ KINDS_OF_STORES = (
     "filesystem-sshfs",
     "sftp",
     "fsspec-local",
+    "cmis",
+    "cmis-retention",
     *DATABASES,
     *S3_STORES,
 )
@@ -60,6 +65,12 @@ def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
         local = partial(FsspecFiles, LocalFileSystem(skip_instance_cache=True))
         with closing(FsspecBlobs(local, str(folder))) as in_folder:
             yield in_folder
+    elif kind.startswith("cmis"):
+        with (
+            CmisServer(retention=kind.endswith("retention")) as server,
+            closing(CmisBlobs(cmis_address(server))) as in_repository,
+        ):
+            yield in_repository
     elif kind == "filesystem-sshfs":
         with mounted(folder), closing(FilesystemBlobs(folder)) as on_server:
             yield on_server
@@ -74,3 +85,8 @@ def empty_store(kind: str, folder: Path) -> Iterator[BlobStore]:
 def sftp_store(address: SftpAddress, **options: Any) -> FsspecBlobs:
     """A store in a server's folder."""
     return FsspecBlobs(partial(connect, address), address.folder, connections=address.connections, **options)
+
+
+def cmis_address(server: CmisServer, **options: Any) -> CmisAddress:
+    """A folder of a repository of ours."""
+    return CmisAddress(server.service, "repo", "/archive", USER, PASSWORD, connect_seconds=2.0, **options)
