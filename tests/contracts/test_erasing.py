@@ -272,6 +272,7 @@ def test_a_legal_hold_refuses(bucket: S3Address) -> None:
     with closing(S3Blobs(bucket)) as store:
         address = put_for_a_moment(store)
         store.hold(address, held=True)
+        assert store.stat(address).held
         with pytest.raises(StillHeld):
             store.erase(address, permitted(store))
         assert not gone(store)

@@ -26,6 +26,7 @@ KNOWN: dict[str, Known] = {
     "unauthenticated": Known(401, "Say who you are by HTTP Basic"),
     "forbidden": Known(403, "This account may not do that"),
     "not-found": Known(404, "Nothing of that name exists here"),
+    "package-destroyed": Known(410, "It was here, and was destroyed when its time was over"),
     "invalid-input": Known(400, "The request is wrong"),
     "not-acceptable": Known(406, "There is no form of the report that the request accepts"),
     "document-not-named": Known(400, "This form is about one document; say which"),

@@ -12,12 +12,13 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Text, Uuid, bindparam, cast, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from zdda.catalog.destroyed import is_destroyed, no_such_deposit
 from zdda.catalog.leasing import Lease, Leased
 from zdda.catalog.tables import ON_THE_WAY, deposit_documents, deposit_history, deposits, packages
 from zdda.database.session import AnyRow, Transaction
 from zdda.database.types import Moment
 from zdda.model.deposit import NEXT, DepositState
-from zdda.model.errors import Conflict, NotFound
+from zdda.model.errors import Conflict
 from zdda.model.submission import DocumentDescription, ExternalId
 
 LEASED = Leased(
@@ -207,11 +208,9 @@ def transition_each(tx: Transaction, moves: Sequence[Move]) -> list[Lease]:
 
 
 def get_deposit(tx: Transaction, deposit_id: UUID) -> AnyRow:
-    """The row; raises ``NotFound``."""
+    """The row; raises ``NotFound``, ``PackageDestroyed``."""
     row = tx.run(_GET, deposit=deposit_id).one_or_none()
-    if row is None:
-        raise NotFound("no such deposit")
-    return row
+    return no_such_deposit(tx, deposit_id) if row is None else row
 
 
 def find_by_idempotency_key(tx: Transaction, account: str, key: str) -> AnyRow | None:
@@ -285,9 +284,9 @@ def is_flagged(tx: Transaction, package_id: UUID) -> bool:
 
 
 def knows_package(tx: Transaction, package_id: UUID) -> bool:
-    """Whether some deposit became, or is to become, this package."""
+    """Whether some deposit became, or is to become, this package; a destroyed one is known still."""
     wanted = select(deposits.c.deposit_id).where(deposits.c.tenant_id == tx.tenant, deposits.c.package_id == package_id)
-    return tx.execute(wanted).first() is not None
+    return tx.execute(wanted).first() is not None or is_destroyed(tx, package_id)
 
 
 def spool_files(tx: Transaction) -> frozenset[str]:

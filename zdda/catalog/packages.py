@@ -10,10 +10,10 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, bindparam, insert, select
 
+from zdda.catalog.destroyed import no_such_package
 from zdda.catalog.object_copies import insert_copies
 from zdda.catalog.tables import objects, package_documents, packages, subject_identifiers
 from zdda.database.session import AnyRow, Transaction
-from zdda.model.errors import NotFound
 from zdda.model.placement import Placed
 from zdda.model.submission import DocumentDescription, SubmissionMetadata
 
@@ -129,11 +129,9 @@ def _values(tx: Transaction, package: ArchivedPackage) -> dict[str, Any]:
 
 
 def get_package(tx: Transaction, package_id: UUID) -> AnyRow:
-    """The row; raises ``NotFound``."""
+    """The row; raises ``NotFound``, ``PackageDestroyed``."""
     row = tx.run(_GET, package=package_id).one_or_none()
-    if row is None:
-        raise NotFound("no such package")
-    return row
+    return no_such_package(tx, package_id) if row is None else row
 
 
 def documents_of_package(tx: Transaction, package_id: UUID) -> Sequence[AnyRow]:

@@ -35,6 +35,8 @@ UNPROVEN = text("batch_id IS NULL")
 
 UNSETTLED = text("state IN ('missing', 'damaged', 'leaving', 'erasing')")
 """Copies of objects that something has to be done about: few among many, as above."""
+UNENDED = text("ended_at IS NULL")
+"""The same for disposals that are not at their end."""
 
 
 def _tenant() -> Column[str]:
@@ -359,4 +361,83 @@ validation_object_uses = Table(
         ["validation_objects.tenant_id", "validation_objects.sha256", "validation_objects.role"],
     ),
     Index("ix_validation_object_uses_tenant_id_sha256", "tenant_id", "sha256", "role"),
+)
+
+disposals = Table(
+    "disposals",
+    metadata,
+    _tenant(),
+    Column("disposal_id", Uuid, nullable=False),
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Moment, nullable=False),
+    Column("clocks", LargeBinary, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
+    Column("token", LargeBinary, nullable=False),
+    Column("spool_files", LargeBinary, nullable=False),
+    Column("amendment_id", Uuid),
+    Column("ended_at", Moment),
+    PrimaryKeyConstraint("tenant_id", "disposal_id"),
+    Index("ix_disposals_unended", "tenant_id", "disposal_id", sqlite_where=UNENDED, postgresql_where=UNENDED),
+)
+
+disposal_objects = Table(
+    "disposal_objects",
+    metadata,
+    _tenant(),
+    Column("disposal_id", Uuid, nullable=False),
+    Column("package_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("length", BigInteger, nullable=False),
+    Column("retain_until", Moment, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("leaf", LargeBinary),
+    Column("reason", Text, nullable=False),
+    # told by each step when it is done
+    Column("records", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "package_id", "kind", "sequence"),
+    ForeignKeyConstraint(["tenant_id", "disposal_id"], ["disposals.tenant_id", "disposals.disposal_id"]),
+    Index(None, "tenant_id", "disposal_id"),
+)
+
+disposal_copies = Table(
+    "disposal_copies",
+    metadata,
+    _tenant(),
+    Column("package_id", Uuid, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("site", Text, nullable=False),
+    Column("told", LargeBinary),
+    PrimaryKeyConstraint("tenant_id", "package_id", "kind", "sequence", "site"),
+    ForeignKeyConstraint(
+        ["tenant_id", "package_id", "kind", "sequence"],
+        [
+            "disposal_objects.tenant_id",
+            "disposal_objects.package_id",
+            "disposal_objects.kind",
+            "disposal_objects.sequence",
+        ],
+    ),
+)
+
+destroyed_packages = Table(
+    "destroyed_packages",
+    metadata,
+    _tenant(),
+    Column("package_id", Uuid, nullable=False),
+    Column("deposit_id", Uuid, nullable=False),
+    Column("idempotency", LargeBinary),
+    Column("retention_class", Text, nullable=False),
+    Column("mark", Text, nullable=False),
+    Column("retain_until", Moment, nullable=False),
+    Column("archived_at", Moment, nullable=False),
+    Column("group_digest", LargeBinary, nullable=False),
+    Column("batch_id", Uuid, nullable=False),
+    Column("leaf_index", Integer, nullable=False),
+    Column("disposal_id", Uuid, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "package_id"),
+    UniqueConstraint("tenant_id", "deposit_id"),
+    UniqueConstraint("tenant_id", "idempotency"),
 )

@@ -16,6 +16,7 @@ from zdda.fsck.findings import Finding, Severity, about
 from zdda.fsck.inventory import Line, amendment_line, archived_line, batch_line
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.amendment import Amendment, ArchivedPackage, SealingStoringEvidence, read_amendment
+from zdda.packaging.deletion_receipt import DeletionReceipt
 from zdda.packaging.errors import PackageError
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.paths import PathStatus, validate_path
@@ -58,6 +59,7 @@ class EvidenceWalk:
         self._told: dict[UUID, Told] = {}
         self._owners: dict[LeafPlace, UUID] = {}
         self._recorded: set[UUID] = set()
+        self._destroyed: set[tuple[UUID, str]] = set()
         self._tree: tuple[UUID, HashTree] | None = None
 
     def batch(self, name: ObjectName, content: bytes) -> Iterator[Finding | Line]:
@@ -103,6 +105,15 @@ class EvidenceWalk:
         yield amendment_line(amendment, digest, self.place(digest))
         if isinstance(amendment.body, SealingStoringEvidence):
             yield from self._learn(name, amendment.amendment, amendment.body)
+        if isinstance(amendment.body, DeletionReceipt):
+            self._learn_receipt(amendment.body)
+
+    def _learn_receipt(self, receipt: DeletionReceipt) -> None:
+        """What was destroyed is not missing; its leaves are its own still."""
+        for each in receipt.objects:
+            self._destroyed.add((each.package, each.kind))
+            if each.leaf is not None:
+                self._belongs[each.leaf] = each.package
 
     def package(self, package: UUID, group_digest: bytes) -> None:
         """A package that could be read, and its evidence leaf."""
@@ -139,12 +150,17 @@ class EvidenceWalk:
     def conclude(self) -> Iterator[Finding]:
         """Once everything has been learnt: what is spoken of and not there, and what does not agree."""
         missing: set[UUID] = set()
+        for identifier, kind in sorted(self._destroyed):
+            if (identifier, kind) in self._names:
+                message = "a deletion receipt tells that this was destroyed, and it is there"
+                yield Finding("destroyed-object-back", message, package=identifier, kind=ObjectKind(kind), sequence=0)
+        gone = {package for package, kind in self._destroyed if kind == ObjectKind.AIP}
         for package, told in sorted(self._told.items()):
-            if (package, ObjectKind.AIP) not in self._names:
+            if (package, ObjectKind.AIP) not in self._names and package not in gone:
                 missing.add(package)
                 message = "an amendment tells of the package, and nothing of it is there"
                 yield _of_package(package, "package-missing", message, where=_leaf(told.batch, told.package.leaf_index))
-        for package in sorted(self._chains.keys() - self._told.keys() - missing):
+        for package in sorted(self._chains.keys() - self._told.keys() - missing - gone):
             if (package, ObjectKind.AIP) not in self._names:
                 yield _of_package(package, "package-missing", "an amendment tells of the package, and it is not there")
         for batch_id, batch in sorted(self._batches.items()):
@@ -157,7 +173,8 @@ class EvidenceWalk:
         for package, group in sorted(self._groups.items()):
             yield from self._of_group(package, group)
         for package, chain in sorted(self._chains.items()):
-            yield from self._chain(package, sorted(chain))
+            if package not in gone:  # amendments of a destroyed package alone went with it
+                yield from self._chain(package, sorted(chain))
 
     def _learn(self, name: ObjectName, amendment: UUID, body: SealingStoringEvidence) -> Iterator[Finding | Line]:
         batch = self._batches.get(body.batch)

@@ -16,6 +16,7 @@ from typing import cast
 from uuid import UUID
 
 from zdda.audit.log import record as audit
+from zdda.catalog.destroyed import insert_destroyed
 from zdda.catalog.evidence import Member, insert_amendment, insert_members
 from zdda.catalog.installation import mark_rebuilt
 from zdda.catalog.packages import ArchivedDocument, insert_object, insert_package
@@ -30,6 +31,7 @@ from zdda.ingest.package_view import SealedDeposit, archived_package
 from zdda.ingest.restored_rows import (
     RestoredBatch,
     RestoredDeposit,
+    destroyed_values,
     is_empty,
     restore_batch,
     restore_deposit,
@@ -44,6 +46,7 @@ from zdda.model.retention import IntakePolicy, OnVerdict
 from zdda.model.submission import DocumentDescription
 from zdda.packaging.aip_reader import Aip, open_aip
 from zdda.packaging.amendment import Amendment, ArchivedPackage, SealingStoringEvidence, read_amendment
+from zdda.packaging.deletion_receipt import DeletionReceipt
 from zdda.packaging.deposit_record import IntakeFacts
 from zdda.packaging.submission import as_json
 from zdda.signatures.timestamp_token import parse_timestamp_token
@@ -133,6 +136,8 @@ class CatalogRebuild:
         self._leaves: dict[bytes, tuple[UUID, int]] = {}
         self._owners: dict[bytes, Member] = {}
         self._taken: set[tuple[str, ...]] = set()
+        self._receipts: list[DeletionReceipt] = []
+        self._destroyed: set[UUID] = set()
 
     def run(self) -> RebuildReport:
         """Raises ``CatalogNotEmpty``; what cannot be read is in the report."""
@@ -195,12 +200,23 @@ class CatalogRebuild:
                 self._records[content.body.batch] = learnt
                 for each in content.body.packages:
                     self._told[each.package] = _Told(each, content.body.batch, content.body.batch_time)
+            if isinstance(content.body, DeletionReceipt):
+                self._learn_receipt(content.body)
+
+    def _learn_receipt(self, receipt: DeletionReceipt) -> None:
+        self._receipts.append(receipt)
+        for each in receipt.objects:
+            self._destroyed.add(each.package)
+            if each.leaf is not None:
+                self._owners[each.leaf] = Member(each.package, each.kind, 0, each.leaf)
 
     def _list_object(self, tx: Transaction, name: ObjectName) -> None:
         """One object; for a package all its rows. The object of a batch that is still on its way is listed when the
         archive has gone on with it."""
         on_its_way = name.kind is ObjectKind.EVIDENCE_BATCH and name.package not in self._records
         with self._trying(name):
+            if name.package in self._destroyed:
+                raise IntegrityError("a deletion receipt tells that this was destroyed")
             object_record = self._store.record(name)
             if name.kind is ObjectKind.AIP:
                 with closing(self._store.open(name)) as stream:
@@ -311,6 +327,9 @@ class CatalogRebuild:
         )
 
     def _write_evidence(self, tx: Transaction) -> None:
+        for receipt in self._receipts:
+            for gone in receipt.packages:
+                insert_destroyed(tx, destroyed_values(gone, receipt.disposal))
         for amendment_id, each in sorted(self._amendments.items()):
             insert_amendment(
                 tx,

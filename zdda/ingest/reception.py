@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import partial
 from threading import Lock
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from zdda.catalog.deposits import (
     find_by_idempotency_key,
     insert_deposit,
 )
+from zdda.catalog.destroyed import idempotency_digest, refuse_destroyed
 from zdda.ingest.status import status_of
 from zdda.ingest.uploads import DocumentEmpty, DocumentMissing, Upload, Uploads, UploadWriter
 from zdda.ingest.workshop import Workshop
@@ -122,7 +124,7 @@ class DepositReception:
         """Everything arrived: durable files, then one transaction.
 
         Raises ``MetadataMissing``, ``DocumentMissing``, ``DocumentEmpty``, ``IdempotencyKeyReused``,
-        ``ExternalIdTaken``; nothing is left then.
+        ``ExternalIdTaken``, ``PackageDestroyed``; nothing is left then.
         """
         workshop, metadata = self._workshop, self._metadata
         if metadata is None:
@@ -216,6 +218,8 @@ class DepositReception:
         with self._workshop.database.read() as tx:
             row = find_by_idempotency_key(tx, self._account, self._key)
             if row is None:
+                identify = partial(self._workshop.generations.content_id, self._workshop.tenant)
+                refuse_destroyed(tx, idempotency_digest(identify, self._account, self._key))
                 return None
             if row.request_digest != digest:
                 raise IdempotencyKeyReused("this idempotency key was used for another deposit")

@@ -23,6 +23,7 @@ from zdda.catalog.tables import (
 from zdda.database.session import Transaction
 from zdda.model.deposit import DepositState
 from zdda.model.submission import DocumentDescription, ExternalId
+from zdda.packaging.deletion_receipt import DestroyedPackage
 
 _TABLES = (deposits, packages, objects, evidence_batches, amendments)
 
@@ -143,6 +144,23 @@ def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequen
             if at is not None
         ],
     )
+
+
+def destroyed_values(package: DestroyedPackage, disposal: UUID) -> dict[str, object]:
+    """What stays known of a destroyed package, from its deletion receipt."""
+    return {
+        "package_id": package.package,
+        "deposit_id": package.deposit,
+        "idempotency": package.idempotency,
+        "retention_class": package.retention_class,
+        "mark": package.mark,
+        "retain_until": package.retain_until,
+        "archived_at": package.archived_at,
+        "group_digest": package.group_digest,
+        "batch_id": package.batch,
+        "leaf_index": package.leaf_index,
+        "disposal_id": disposal,
+    }
 
 
 def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:

@@ -31,6 +31,12 @@ class NotFound(ZddaError):
     code = "not-found"
 
 
+class PackageDestroyed(NotFound):
+    """It was here, and was destroyed when its time was over: it does not come back."""
+
+    code = "package-destroyed"
+
+
 class Conflict(ZddaError):
     """The call contradicts the present state."""
 

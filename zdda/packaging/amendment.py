@@ -16,6 +16,7 @@ from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import format_time, parse_time
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.cms import SignedData, read, sign
+from zdda.packaging.deletion_receipt import DISPOSAL, DeletionReceipt, read_deletion_receipt
 from zdda.packaging.errors import AmendmentInvalid
 from zdda.packaging.preservation_events import PRESERVATION_EVENTS, PreservationEvents, read_preservation_events
 from zdda.packaging.renewed_validation import VALIDATION, RenewedValidation, read_renewed_validation
@@ -69,7 +70,7 @@ class Amendment:
     created: datetime
     kind: str
     packages: tuple[AmendedPackage, ...]
-    body: SealingStoringEvidence | Typed | Mapping[str, Any]
+    body: SealingStoringEvidence | DeletionReceipt | Typed | Mapping[str, Any]
 
 
 def make_amendment(amendment: Amendment, signer: Signer) -> bytes:
@@ -135,9 +136,9 @@ def decode_content(data: bytes) -> Amendment:
     return amendment
 
 
-def encode_body(body: SealingStoringEvidence | Typed | Mapping[str, Any]) -> Mapping[str, Any]:
+def encode_body(body: SealingStoringEvidence | DeletionReceipt | Typed | Mapping[str, Any]) -> Mapping[str, Any]:
     """The body as a JSON value."""
-    if isinstance(body, Typed):
+    if isinstance(body, Typed | DeletionReceipt):
         return body.as_json()
     if not isinstance(body, SealingStoringEvidence):
         return body
@@ -193,10 +194,11 @@ def _decode_body(value: Mapping[str, Any]) -> SealingStoringEvidence:
     )
 
 
-_BODIES: Mapping[str, Callable[[Mapping[str, Any]], SealingStoringEvidence | Typed]] = {
+_BODIES: Mapping[str, Callable[[Mapping[str, Any]], SealingStoringEvidence | DeletionReceipt | Typed]] = {
     SEALING_STORING_EVIDENCE: _decode_body,
     VALIDATION: read_renewed_validation,
     PRESERVATION_EVENTS: read_preservation_events,
+    DISPOSAL: read_deletion_receipt,
 }
 
 
@@ -211,6 +213,8 @@ def _check(amendment: Amendment) -> None:
     body = amendment.body
     if isinstance(body, Typed) and len(packages) != 1:
         raise AmendmentInvalid("tells of one package and covers several")
+    if isinstance(body, DeletionReceipt) and [each.package for each in body.packages] != packages:
+        raise AmendmentInvalid("tells of other packages in its body")
     if isinstance(body, SealingStoringEvidence):
         if [each.package for each in body.packages] != packages:
             raise AmendmentInvalid("tells of other packages in its body")

@@ -53,10 +53,11 @@ class StoreNotGuaranteed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class BlobStat:
-    """What a store says of an object; ``retain_until`` to the second."""
+    """What a store says of an object; ``retain_until`` to the second; ``held``: it is under legal hold."""
 
     length: int
     retain_until: datetime
+    held: bool = False
 
 
 class BlobStore(Protocol):

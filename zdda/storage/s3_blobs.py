@@ -97,7 +97,7 @@ class S3Blobs:
 
     def stat(self, address: ContentAddress) -> BlobStat:
         version = self._ours(address)
-        return BlobStat(version.length, version.until)
+        return BlobStat(version.length, version.until, version.held)
 
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
         with self._alone(address):

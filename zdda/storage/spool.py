@@ -14,11 +14,12 @@ from typing import BinaryIO
 from zdda.crypto.digests import ContentDigests, DigestingCounter
 from zdda.crypto.streaming_aead import NONCE_PREFIX_LENGTH, SALT_LENGTH, EncryptingWriter
 from zdda.model.canonical_json import canonical_json, parse_json
-from zdda.model.clock import Entropy
+from zdda.model.clock import Entropy, system_entropy
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.objects import ObjectName
 from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder, sync_folder, write_once
+from zdda.storage.overwriting import overwrite
 
 CRASH_POINTS = ("spool.before-write", "spool.synced", "spool.named-durably")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,127}")
@@ -103,6 +104,19 @@ class Spool:
         """Removes a file; one that is not there is no error."""
         self._path(name).unlink(missing_ok=True)
         self._gone(name)
+
+    def erase(self, name: str, passes: int = 3, entropy: Entropy = system_entropy) -> bool:
+        """Removes a file whose bytes were overwritten in passes before; whether there was one. Safe to repeat."""
+        path = self._path(name)
+        if not path.exists():
+            return False
+        try:
+            overwrite(path, passes, entropy, os.fsync, lambda _name: None)
+            path.unlink()
+            sync_folder(self._folder)
+        except OSError as error:
+            raise _meaning(error) from error
+        return True
 
     def names(self) -> list[str]:
         """Every file, in the order of names; not the spool's own marker."""
