@@ -55,7 +55,9 @@ from zdda.model.identifiers import TenantId, tenant_id
 from zdda.packaging.mets import Software
 from zdda.packaging.preservation_events import PreservationEvent, PreservationEvents
 from zdda.packaging.sealed_report import ReportSealer
+from zdda.retention.disposal import DisposalDesk, DisposalWork, tell
 from zdda.retention.found_damage import FoundDamage
+from zdda.retention.places import Everywhere
 from zdda.retention.replication import Replicator
 from zdda.retention.scrubbing import Scrubber, ScrubPlan
 from zdda.settings import Settings
@@ -118,6 +120,7 @@ class Archive:
     workshop: Workshop
     intake: Intake
     packages: PackageAccess
+    disposal: DisposalDesk
     runner: Runner
     pool: WorkerPool
     http: httpx.Client
@@ -264,7 +267,8 @@ def build(
         vault.close()
         engine.dispose()
         raise
-    runner = _runner(settings, workshop, vault)
+    disposal = _disposal(settings, vault, workshop)
+    runner = _runner(settings, workshop, vault, DisposalWork(disposal))
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
     intake = Intake(workshop, progress)
@@ -273,7 +277,28 @@ def build(
     validations = ValidationDesk(workshop, writer)
     health = ArchiveHealth(engine, vault, runner, pool, signer)
     application = create_application(intake, packages, validations, health, accounts, _limits(settings))
-    return Archive(vault, engine, database, accounts, workshop, intake, packages, runner, pool, http, application)
+    return Archive(
+        vault, engine, database, accounts, workshop, intake, packages, disposal, runner, pool, http, application
+    )
+
+
+def _disposal(settings: Settings, vault: Vault, workshop: Workshop) -> DisposalDesk:
+    areas = [(path.as_posix(), area) for path, area in zip(settings.keys.key_areas, vault.key_areas, strict=True)]
+    caches = [vault.cache] if vault.cache is not None else []
+    return DisposalDesk(
+        database=workshop.database,
+        store=vault.store,
+        everywhere=Everywhere.of(areas, vault.sites, vault.spool, caches),
+        generations=vault.generations,
+        signer=workshop.signer,
+        timestamp=workshop.authorities.timestamp,
+        clock=workshop.clock,
+        entropy=workshop.entropy,
+        crash=workshop.crash,
+        alarm=tell,
+        complete_token=workshop.complete_token,
+        may_seal=workshop.seal_validation_data,
+    )
 
 
 class ArchiveHealth:
@@ -324,7 +349,7 @@ def _scrubber(settings: Settings, workshop: Workshop, vault: Vault) -> Scrubber:
     return Scrubber(database, vault.sites, places, vault.generations, clock, plan, tell, workshop.crash)
 
 
-def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
+def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_background: WorkSource) -> Runner:
     vault.store.tell_damage_to(FoundDamage(workshop.database, workshop.clock))
     owner = f"{_owners()}{workshop.entropy(4).hex()}"
     threads = settings.workers.threads
@@ -365,6 +390,7 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault) -> Runner:
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
         Crew(trying, 1, _IDLE),
+        *(Crew(work, 1, _BEAT) for work in in_the_background),
     ]
     for site in vault.sites:
         others = [other for other in vault.sites if other is not site]

@@ -14,6 +14,7 @@ from typing import Any
 from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
 from zdda.blob_stores import open_records_to_doubt, open_store_to_doubt
 from zdda.crypto.generations import GenerationKeys
+from zdda.database.purging import Purged, purge_database
 from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
@@ -27,6 +28,7 @@ from zdda.model.clock import Clock, SystemClock, system_entropy
 from zdda.model.errors import Conflict, IntegrityError, InvalidInput, NotFound
 from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind
+from zdda.retention.disposal import DisposalDesk
 from zdda.settings import Settings
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.filesystem_blobs import FilesystemBlobs
@@ -135,6 +137,27 @@ def revalidation(
                 if workshop is not None and keep is not None:
                     yield from _kept(workshop, revalidated, keep)
         progress(len(records), len(records))
+
+
+@contextmanager
+def disposing(settings: Settings, folder: Path) -> Iterator[DisposalDesk]:
+    """The desk of an archive that is stopped, with all that a start checks; raises what ``build`` raises."""
+    archive = build(settings, folder)
+    try:
+        yield archive.disposal
+    finally:
+        archive.stop()
+
+
+def purged(settings: Settings, folder: Path) -> Purged:
+    """What was cleared in the catalog's database. The stores are held meanwhile, so that no archive runs; raises what
+    ``open_vault`` raises, ``PurgeIncomplete``."""
+    with closing(open_vault(settings, folder)):
+        engine = open_database(settings, folder)
+        try:
+            return purge_database(engine)
+        finally:
+            engine.dispose()
 
 
 def _placed(blobs: BlobStore) -> Placed:

@@ -185,6 +185,12 @@ def packages_of_amendment(tx: Transaction, amendment_id: UUID) -> frozenset[UUID
     return frozenset(tx.execute(select(amendment_packages.c.package_id).where(*wanted)).scalars())
 
 
+def records_batch(tx: Transaction, amendment_id: UUID) -> bool:
+    """Whether the amendment is the one that records a batch: it goes with the batch."""
+    wanted = evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.amendment_id == amendment_id
+    return tx.execute(select(evidence_batches.c.batch_id).where(*wanted)).first() is not None
+
+
 def batches_of(tx: Transaction, identifiers: Iterable[UUID]) -> Sequence[AnyRow]:
     """The batches that prove one of these packages or amendments: (batch_id, state, amendment_id)."""
     wanted = select(evidence_members.c.batch_id).where(

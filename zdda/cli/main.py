@@ -20,6 +20,8 @@ VERBS = (
     "certificates",
     "store",
     "revalidate",
+    "erase",
+    "purge",
     "demonstrate",
     "catalog",
     "keys",

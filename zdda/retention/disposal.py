@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
 from uuid import UUID
@@ -92,7 +92,8 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class DisposalDesk:
-    """One tenant's archive as disposal sees it. ``may_seal`` raises ``Unavailable`` while nothing could be sealed."""
+    """One tenant's archive as disposal sees it. ``may_seal`` raises ``Unavailable`` while nothing could be sealed;
+    ``complete_token`` adds to a token what proves it."""
 
     database: TenantDatabase
     store: ObjectStore
@@ -105,6 +106,7 @@ class DisposalDesk:
     crash: CrashPoint = no_crash
     alarm: Alarm = field(default=lambda _code, _about: None)
     witness: Witness = field(default=lambda _site, _address, evidence: evidence)
+    complete_token: Timestamp = field(default=lambda token: token)
     may_seal: Callable[[], object] = field(default=lambda: None)
     one: Lock = field(default_factory=Lock)
 
@@ -136,13 +138,14 @@ class DisposalDesk:
         if plan.refused:
             reasons = {str(each.package): list(each.reasons) for each in plan.refused}
             raise NotDue("some packages may not be destroyed", refused=reasons)
+        time = replace(proposal.time, token=self.complete_token(proposal.time.token))
         now = self.clock.now()
         self.crash("disposal.before-decision")
         with self.database.write() as tx:
             chosen = sorted({each.package for each in plan.erasures if each.package is not None})
             rows = [get_package(tx, package) for package in chosen]
             files = sorted(name for row in rows for name in spool_files_of(tx, row.deposit_id))
-            insert_disposal(tx, _journal(plan, proposal.time, decided_by, now, files), self._erasures(plan))
+            insert_disposal(tx, _journal(plan, time, decided_by, now, files), self._erasures(plan))
             for row in rows:
                 insert_destroyed(tx, self._destroyed(row, plan.identifier))
                 remove_package(tx, row.package_id, row.deposit_id)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from zdda.catalog.disposals import amendments_of_packages, batches_of, living, packages_of_amendment
+from zdda.catalog.disposals import (
+    amendments_of_packages,
+    batches_of,
+    living,
+    packages_of_amendment,
+    records_batch,
+)
 from zdda.catalog.evidence import BatchState, members_of
 from zdda.catalog.packages import get_package
 from zdda.crypto.generations import GenerationKeys
@@ -134,8 +140,8 @@ class FactFinder:
 
 
 def _own(tx: Transaction, amendment_id: UUID) -> bool:
-    """Whether an amendment speaks of one package alone."""
-    return len(packages_of_amendment(tx, amendment_id)) == 1
+    """Whether an amendment speaks of one package alone, and records no batch."""
+    return len(packages_of_amendment(tx, amendment_id)) == 1 and not records_batch(tx, amendment_id)
 
 
 def _copy(site: str, blobs: BlobStore, record: ObjectRecord, unknown: list[str]) -> CopyFacts | None:

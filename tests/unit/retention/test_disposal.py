@@ -249,6 +249,16 @@ def test_a_batch_goes_with_its_last_member(tmp_path: Path, monkeypatch: pytest.M
     archive.close()
 
 
+def test_a_batch_of_one_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = make_archive(tmp_path)
+    archive.deposit(CONTENTS, {}, "alone")
+    archive.settle()
+    stores_say(monkeypatch, LATER)
+    desk_of(archive).dispose(packages_of(archive), "archivist")
+    assert kinds(archive) == ["amendment"]
+    archive.close()
+
+
 def kinds(archive: SimulatedArchive) -> list[str]:
     with archive.archive.database.read() as tx:
         listed = sorted(tx.execute(select(objects.c.kind)).scalars())

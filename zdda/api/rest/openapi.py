@@ -67,6 +67,7 @@ _MEANING = {
     406: "No form of the report that is accepted",
     408: "The body stopped coming",
     409: "Contradicts the present state; see the type",
+    410: "It was here, and was destroyed when its time was over",
     413: "Over a limit",
     422: "Understood and refused: metadata, documents or the intake policy; see the type",
     500: "The archive failed; give its administrators the correlation id",
@@ -77,6 +78,7 @@ _EXAMPLE_PROBLEMS = {
     401: ("unauthenticated", "Say who you are by HTTP Basic"),
     404: ("not-found", "Nothing of that name exists here"),
     409: ("idempotency-key-in-flight", "A request with this idempotency key is being received"),
+    410: ("package-destroyed", "It was here, and was destroyed when its time was over"),
     413: ("document-too-large", "A document is over the limit"),
     422: ("metadata-invalid", "The metadata do not follow the schema"),
 }
@@ -181,7 +183,7 @@ DEPOSIT_STATUS_RESPONSES: Responses = {
         "description": "Where it stands",
         "content": {"application/json": {"schema": _DEPOSIT, "example": _DEPOSIT_EXAMPLE}},
     },
-    **problems(401, 403, 404),
+    **problems(401, 403, 404, 410),
 }
 DEPOSIT_RESPONSES: Responses = {
     201: {
@@ -192,7 +194,7 @@ DEPOSIT_RESPONSES: Responses = {
         "description": "Durable in the spool; ask again at Location",
         "content": {"application/json": {"schema": _DEPOSIT, "example": _DEPOSIT_EXAMPLE}},
     },
-    **problems(400, 401, 403, 408, 409, 413, 422, 503, 507),
+    **problems(400, 401, 403, 408, 409, 410, 413, 422, 503, 507),
 }
 
 

@@ -40,7 +40,7 @@ def packages_router(packages: Packages, authenticator: Authenticator) -> APIRout
     router = APIRouter(prefix="/v1/packages", tags=["packages"])
     consumer = Depends(requires(authenticator, Role.CONSUMER))
     readers = Threads(_READERS)
-    absent = problems(401, 403, 404)
+    absent = problems(401, 403, 404, 410)
 
     @router.get("/{package_id}", summary="What a package is", responses=absent | PACKAGE_RESPONSE)
     async def describe(package_id: UUID, account: Annotated[Account, consumer]) -> dict[str, Any]:
