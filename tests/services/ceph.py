@@ -15,7 +15,7 @@ from pathlib import Path
 from tests.services.shared_service import Daemons, ServiceAbsent, free_port, guard, listens, shared, wait_for
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "ceph", "radosgw-admin", "ceph-authtool", "monmaptool")
-_STARTING = 90.0
+STARTING = 90.0
 _OSD_BYTES = 16 * 1024**3
 _ADMIN = ("--cap", "mon", "allow *", "--cap", "osd", "allow *", "--cap", "mgr", "allow *")
 
@@ -67,7 +67,7 @@ rgw usage max user shards = 1
 def ceph() -> dict[str, str]:
     """``endpoint``, ``access_key``, ``secret_key``, ``version``, ``configuration`` (the file that ``radosgw-admin``
     wants); raises ``ServiceAbsent``."""
-    return shared("tests.services.ceph", _STARTING)
+    return shared("tests.services.ceph", STARTING)
 
 
 def run(daemons: Daemons) -> dict[str, str]:
@@ -86,7 +86,7 @@ def run(daemons: Daemons) -> dict[str, str]:
     caps = ("mon", "allow rw", "osd", "allow rwx")
     _ceph(configuration, "auth", "get-or-create", "client.rgw", *caps, "-o", folder / "client.rgw.keyring")
     daemons.start("radosgw", "-c", configuration, "-n", "client.rgw", "-f")
-    wait_for(lambda: listens(gateway), daemons, _STARTING, "radosgw")
+    wait_for(lambda: listens(gateway), daemons, STARTING, "radosgw")
     user = json.loads(
         _output("radosgw-admin", "-c", configuration, "user", "create", "--uid=archive", "--display-name=archive")
     )
@@ -113,7 +113,7 @@ def _monitor(daemons: Daemons, configuration: Path, fsid: str, port: int) -> Non
     _output("monmaptool", "--create", "--addv", "a", f"[v2:127.0.0.1:{port}]", "--fsid", fsid, names)
     _output("ceph-mon", "-c", configuration, "--mkfs", "-i", "a", "--monmap", names, "--keyring", own)
     daemons.start("ceph-mon", "-c", configuration, "-i", "a", "-f", "--keyring", own)
-    wait_for(lambda: listens(port), daemons, _STARTING, "ceph-mon")
+    wait_for(lambda: listens(port), daemons, STARTING, "ceph-mon")
 
 
 def _osd(daemons: Daemons, configuration: Path) -> None:
@@ -127,7 +127,7 @@ def _osd(daemons: Daemons, configuration: Path) -> None:
     def up() -> bool:
         return int(json.loads(_ceph(configuration, "osd", "stat", "-f", "json"))["num_up_osds"]) == 1
 
-    wait_for(up, daemons, _STARTING, "ceph-osd")
+    wait_for(up, daemons, STARTING, "ceph-osd")
 
 
 def _ceph(configuration: Path, *arguments: str | Path) -> str:
@@ -135,7 +135,7 @@ def _ceph(configuration: Path, *arguments: str | Path) -> str:
 
 
 def _output(*command: str | Path) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=_STARTING)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=STARTING)
     if done.returncode:
         raise RuntimeError(f"{command[0]} {command[-1]}: {done.stderr[-1000:]}")
     return done.stdout

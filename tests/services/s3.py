@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.services.ceph import ceph
+from tests.services.ceph_second import second_ceph
 from tests.services.moto import moto
 from tests.services.shared_service import ServiceAbsent
 from tests.services.versitygw import versitygw
@@ -23,7 +24,7 @@ S3_STORES = ("ceph", "versitygw")
 def service_or_skip(name: str) -> dict[str, str]:
     """What the server says of itself; skips the test where its programs are absent, which in CI is a failure."""
     try:
-        return {"ceph": ceph, "versitygw": versitygw, "moto": moto}[name]()
+        return {"ceph": ceph, "second ceph": second_ceph, "versitygw": versitygw, "moto": moto}[name]()
     except ServiceAbsent as error:
         if os.environ.get("CI"):
             pytest.fail(str(error))

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from zdda.model.errors import DueLater, Unavailable
+from zdda.model.placement import Placement
 
-Sites = tuple[str, ...]
-"""Which sites an object goes to, as its class's placement names them."""
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 """Seconds after which a store that is away is tried again."""
 _SINGLE = 1
@@ -47,19 +46,22 @@ class Attempt:
 
 
 class Forwarding:
-    """Which sites are away, and who may try them. Thread-safe."""
+    """Which placements cannot be had now, and who may try them. Thread-safe.
+
+    A placement, not a site, is what is away: an object that one copy is enough for is stored while one that needs all
+    sites waits."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._away: dict[Sites, _Away] = {}
+        self._away: dict[Placement, _Away] = {}
         self._lock = threading.Lock()
 
     @contextmanager
-    def attempt(self, sites: Sites) -> Iterator[Attempt]:
+    def attempt(self, placement: Placement) -> Iterator[Attempt]:
         """Around the storing of one object: raises ``StoreAway`` instead while the sites are away and it is nobody's
         turn, or another's. ``Unavailable`` from inside makes them away for a while, and passes."""
         with self._lock:
-            away = self._away.get(sites)
+            away = self._away.get(placement)
             if away is not None:
                 left = away.again_at - self._monotonic()
                 if away.trying or left > 0:
@@ -69,7 +71,7 @@ class Forwarding:
         try:
             yield attempt
         except Unavailable as error:
-            self._failed(sites, error.code)
+            self._failed(placement, error.code)
             raise
         except BaseException:
             with self._lock:
@@ -77,30 +79,30 @@ class Forwarding:
                     away.trying = False  # it says nothing of the store
             raise
         with self._lock:
-            gone = self._away.pop(sites, None)
+            gone = self._away.pop(placement, None)
             attempt.returned = gone is not None and gone.failures > _SINGLE
 
-    def shut(self, each: Collection[Sites]) -> bool:
+    def shut(self, each: Collection[Placement]) -> bool:
         """Whether no object need be tried, wherever of ``each`` it goes: all are away."""
         with self._lock:
-            return bool(each) and all(sites in self._away for sites in each)
+            return bool(each) and all(placement in self._away for placement in each)
 
     def turn(self) -> bool:
         """Whether it is time for one object to try."""
         with self._lock:
             return any(not each.trying and each.again_at <= self._monotonic() for each in self._away.values())
 
-    def reason(self, sites: Sites) -> tuple[str, timedelta] | None:
+    def reason(self, placement: Placement) -> tuple[str, timedelta] | None:
         """Why objects for these sites wait, and how long at least; None while they are taken."""
         with self._lock:
-            away = self._away.get(sites)
+            away = self._away.get(placement)
             if away is None:
                 return None
             return away.reason, timedelta(seconds=max(0.0, away.again_at - self._monotonic()))
 
-    def _failed(self, sites: Sites, reason: str) -> None:
+    def _failed(self, placement: Placement, reason: str) -> None:
         with self._lock:
-            away = self._away.setdefault(sites, _Away(reason, 0, 0.0))
+            away = self._away.setdefault(placement, _Away(reason, 0, 0.0))
             pause = min(FIRST_PAUSE * 2 ** min(away.failures, 16), LONGEST_PAUSE)
             away.reason, away.failures, away.trying = reason, away.failures + 1, False
             away.again_at = self._monotonic() + pause

@@ -39,8 +39,8 @@ class Intake:
         with self._workshop.database.read() as tx:
             status = status_of(tx, deposit_id)
             if status.state is DepositState.SEALED:
-                sites = self._workshop.placement([get_deposit(tx, deposit_id).retention_class]).sites
-                if (waits := self._workshop.forwarding.reason(sites)) is not None:  # it may not have had its turn
+                placement = self._workshop.placement([get_deposit(tx, deposit_id).retention_class])
+                if (waits := self._workshop.forwarding.reason(placement)) is not None:  # it may not have had its turn
                     deferral = Deferral(waits[0], self._workshop.clock.now() + waits[1])
                     known = status.deferral or deferral
                     return replace(status, deferral=max(known, deferral, key=lambda each: each.not_before))

@@ -84,7 +84,7 @@ class SealingSteps(GroupSteps):
         workshop = self._workshop
         object_record = ObjectRecord.decode(deposit.object_record)
         placement = workshop.placement([deposit.retention_class])
-        with workshop.forwarding.attempt(placement.sites) as attempt:
+        with workshop.forwarding.attempt(placement) as attempt:
             placed = workshop.store.put(object_record, lambda: workshop.spool.open(deposit.container_file), placement)
         workshop.crash("stored.put")
         if attempt.returned:

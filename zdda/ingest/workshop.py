@@ -110,7 +110,7 @@ class Workshop:
 
     def stores_away(self) -> bool:
         """Whether the stores of every class are away: nothing sealed can be stored now."""
-        return self.forwarding.shut({self.placement([name]).sites for name in self.classes})
+        return self.forwarding.shut({self.placement([name]) for name in self.classes})
 
     def wrap_deposit_key(self, key: bytes, package: UUID) -> tuple[int, bytes]:
         """(generation, wrapped key) of a deposit's data key while it is on its way."""

@@ -8,9 +8,10 @@ import pytest
 
 from zdda.ingest.forwarding import LONGEST_PAUSE, Forwarding, StoreAway
 from zdda.model.errors import IntegrityError
+from zdda.model.placement import Copies, Placement
 from zdda.storage.s3_errors import StoreBusy, StoreUnreachable
 
-HERE, THERE = ("here",), ("there",)
+HERE, THERE = Placement(("here",)), Placement(("there",))
 
 
 class Time:
@@ -31,20 +32,20 @@ def forwarding(time: Time) -> Forwarding:
     return Forwarding(time)
 
 
-def fail(forwarding: Forwarding, error: Exception | None = None, sites: tuple[str, ...] = HERE) -> None:
+def fail(forwarding: Forwarding, error: Exception | None = None, placement: Placement = HERE) -> None:
     error = error or StoreUnreachable("no answer")
-    with pytest.raises(type(error)), forwarding.attempt(sites):
+    with pytest.raises(type(error)), forwarding.attempt(placement):
         raise error
 
 
-def untried(forwarding: Forwarding, sites: tuple[str, ...] = HERE) -> StoreAway:
-    with pytest.raises(StoreAway) as caught, forwarding.attempt(sites):
+def untried(forwarding: Forwarding, placement: Placement = HERE) -> StoreAway:
+    with pytest.raises(StoreAway) as caught, forwarding.attempt(placement):
         raise AssertionError("the store was asked")
     return caught.value
 
 
-def succeed(forwarding: Forwarding, sites: tuple[str, ...] = HERE) -> bool:
-    with forwarding.attempt(sites) as attempt:
+def succeed(forwarding: Forwarding, placement: Placement = HERE) -> bool:
+    with forwarding.attempt(placement) as attempt:
         pass
     return attempt.returned
 
@@ -98,7 +99,7 @@ def test_sites_are_away_each_for_themselves(forwarding: Forwarding, time: Time) 
     assert forwarding.shut([HERE])
     assert not forwarding.shut([HERE, THERE])
     assert not forwarding.shut([])
-    fail(forwarding, sites=THERE)
+    fail(forwarding, placement=THERE)
     assert forwarding.shut([HERE, THERE])
 
 
@@ -112,3 +113,9 @@ def test_a_return_is_told_when_more_than_one_object_was_refused(forwarding: Forw
         time.now += 2
     assert succeed(forwarding)
     assert not succeed(forwarding)
+
+
+def test_who_needs_all_sites_keeps_nobody_waiting_whom_one_is_enough_for(forwarding: Forwarding) -> None:
+    fail(forwarding, placement=Placement())
+    assert untried(forwarding, Placement())
+    succeed(forwarding, Placement((), Copies.ONE))
