@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check unit campaign-crash campaign-fuzz benchmarks lock clean
+.PHONY: help setup run test check unit campaign-crash campaign-sites campaign-fuzz benchmarks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -25,6 +25,9 @@ check: setup ## format, lint, layers and types only
 
 campaign-crash: setup ## 500 kill -9 under load; resumable, at most 60 minutes
 	@$(BIN)/python -m tests.crash.campaign --kills 500 --journal .run/campaign-crash
+
+campaign-sites: setup ## 1,000 documents at two Ceph sites, one of them killed in the middle
+	@SITES_TEST_DOCUMENTS=1000 $(BIN)/python -m pytest -q tests/conformance/test_two_sites.py
 
 campaign-fuzz: setup ## coverage-guided fuzzing of every parser; resumable, at most 60 minutes
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-fuzz.lock

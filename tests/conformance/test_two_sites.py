@@ -1,6 +1,6 @@
 """``zdda.toml`` alone moves an archive to two Ceph clusters: one is killed in the middle, and nothing stops.
 
-``ZDDA_TEST_SITE_DOCUMENTS``: how many documents (``make campaign-sites``: 1,000).
+``SITES_TEST_DOCUMENTS``: how many documents (``make campaign-sites``: 1,000).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from zdda.model.views import DepositStatus
 from zdda.settings import load
 from zdda.storage.canary import Canary
 
-DOCUMENTS = int(os.environ.get("ZDDA_TEST_SITE_DOCUMENTS", "60"))
+DOCUMENTS = int(os.environ.get("SITES_TEST_DOCUMENTS", "60"))
 _PATIENCE = 60.0 + DOCUMENTS
 SITE = """
 [[sites]]

@@ -20,6 +20,41 @@ def _stores() -> None:
     """What lies under the archive."""
 
 
+@store.command("list")
+def list_sites(
+    folder: Folder = HERE,
+    json: Annotated[bool, typer.Option("--json", help="Print each site as JSON, one a line.")] = False,
+) -> None:
+    """Tell of each site what the catalog knows: what lies there, how far it is behind, what is damaged.
+
+    The archive may run. Whether a site answers is told by /v1/health/ready.
+    """
+    from zdda.app import open_catalog
+    from zdda.catalog.object_copies import site_report
+
+    with saying_why():
+        settings = load(folder / "zdda.toml")
+        now = SystemClock().now()
+        with open_catalog(settings, folder) as database, database.read() as tx:
+            reports = [(site, site_report(tx, site.name)) for site in settings.each_site()]
+    for site, report in reports:
+        lag = 0 if report.oldest_missing is None else max(0, int((now - report.oldest_missing).total_seconds()))
+        told = {
+            "site": site.name,
+            "kind": site.kind,
+            "objects": report.objects,
+            "bytes": report.bytes,
+            "missing": report.missing,
+            "lagSeconds": lag,
+            "damaged": report.damaged,
+            "leaving": report.leaving,
+        }
+        if json:
+            typer.echo(json_module.dumps(told))
+        else:
+            typer.echo("  ".join(f"{name}: {value}" for name, value in told.items()))
+
+
 @store.command()
 def canary(
     name: Annotated[str, typer.Argument(help="The site; where the settings name none, main.")] = MAIN,
