@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from threading import Event, Thread
 
 import pytest
 
 from tests.contracts.test_key_area import Died, record
 from tests.services.s3 import S3_STORES, address_in, fresh_bucket
+from tests.simulator.faulty_store import Answer, FaultyStore, Forward, Request
 from zdda.model.clock import system_entropy
 from zdda.model.errors import NotFound
 from zdda.storage.blob_store import StoreFailed, WrongStore
@@ -17,7 +19,7 @@ from zdda.storage.key_area_survey import SegmentProblem, SlotSurvey
 from zdda.storage.key_segment import LARGEST, decode_segment, encode_segment, line_of
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
 from zdda.storage.s3_client import S3Address, connect
-from zdda.storage.s3_errors import StoreUnreachable
+from zdda.storage.s3_errors import StoreBusy, StoreFull, StoreRefuses, StoreUnreachable, WriteNotKept
 from zdda.storage.s3_key_area import CRASH_POINTS, S3KeyArea
 from zdda.storage.s3_key_names import key_of, segment_key
 from zdda.storage.s3_key_survey import S3KeyAreaSurvey
@@ -198,6 +200,67 @@ def test_a_write_whose_answer_does_not_come_may_be_repeated(
         assert numbers(area) == []
         area.write(record(1))
         assert area.read(record(1).name) == record(1)
+
+
+@pytest.mark.parametrize("name", S3_STORES)
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (Answer(403), StoreRefuses),
+        (Answer(503), StoreBusy),
+        (Answer(507), StoreFull),
+        (Answer(200, {"ETag": '"0123"'}), WriteNotKept),
+        (Answer(200, stall=3.0), StoreUnreachable),
+    ],
+    ids=["refuses", "busy", "full", "wrong-etag", "no-answer"],
+)
+def test_a_store_that_fails_stops_one_write_and_says_why(answer: Answer, error: type[Exception], name: str) -> None:
+    failing = Event()
+
+    def rule(request: Request, forward: Forward) -> Answer:
+        return answer if failing.is_set() and request.writes_object else forward(request)
+
+    address = plain_bucket(name)
+    with FaultyStore(address.endpoint, rule) as proxy:
+        through = replace(address, endpoint=proxy.endpoint, attempts=1, read_seconds=1.0)
+        with closing(reopened(through)) as area:
+            area.write(record(1, 1))
+            failing.set()
+            with pytest.raises(error):
+                area.write(record(1, 2))
+            failing.clear()
+            assert area.read(record(1).name).length == 1
+            area.write(record(1, 3))
+            assert area.read(record(1).name).length == 3
+
+
+def test_a_deletion_that_the_store_only_says_is_noticed(address: S3Address) -> None:
+    def rule(request: Request, forward: Forward) -> Answer:
+        return Answer(204) if request.method == "DELETE" else forward(request)
+
+    with (
+        FaultyStore(address.endpoint, rule) as proxy,
+        closing(reopened(replace(address, endpoint=proxy.endpoint))) as area,
+    ):
+        area.write(record(1))
+        with pytest.raises(WriteNotKept):
+            area.destroy(record(1).name)
+    with closing(reopened(address)) as again:
+        again.destroy(record(1).name)
+        assert numbers(again) == []
+
+
+def test_records_are_listed_as_they_are_while_they_change(address: S3Address) -> None:
+    """A segment that was read whole is not believed once it was rewritten, though a line has not moved."""
+    with closing(reopened(address)) as area:
+        for number in range(PACK):
+            area.write(record(number, 1))
+        listed = area.records()
+        assert next(listed).length == 1
+        for number in range(PACK):
+            area.write(record(number, 2))
+        area.destroy(record(PACK - 1).name)
+        assert [(each.name.package.int, each.length) for each in listed] == [(n, 2) for n in range(1, PACK - 1)]
 
 
 def test_who_opens_last_has_it(address: S3Address) -> None:

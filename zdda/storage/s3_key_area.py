@@ -26,15 +26,18 @@ from zdda.storage.s3_plain_bucket import Opening, PlainBucket
 
 CRASH_POINTS = ("key-area.before-write", "key-area.written", "key-area.packed")
 _READERS = 8
+_KEPT = 4
+"""Segments in memory while all records are read: they come in the order of names, which is nearly that of time."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Home:
-    """Where in a segment a record lies."""
+    """Where in a segment a record lies. ``writing`` tells one content of the segment from those before it."""
 
     segment: str
     offset: int
     length: int
+    writing: int = 0
 
 
 class S3KeyArea:
@@ -66,6 +69,7 @@ class S3KeyArea:
         self._homes: dict[ObjectName, _Home] = {}
         self._twice: dict[ObjectName, list[str]] = {}
         self._unsettled: set[str] = set()
+        self._writings = 0
         self.damaged = 0
         try:
             self._bucket.check()
@@ -105,11 +109,11 @@ class S3KeyArea:
     def records(self) -> Iterator[ObjectRecord]:
         with self._lock:
             names = sorted(self._single.keys() | self._homes.keys(), key=sort_key)
+        segments: dict[str, tuple[int, bytes]] = {}
         for name in names:
-            try:
-                yield self.read(name)
-            except (NotFound, RecordMalformed):  # destroyed or damaged meanwhile
-                continue
+            record = self._listed(name, segments)
+            if record is not None:
+                yield record
 
     def newest(self, kind: ObjectKind, tenant: TenantId, limit: int) -> list[ObjectName]:
         with self._lock:
@@ -138,32 +142,50 @@ class S3KeyArea:
             for found in readers.map(self._survey, filter(is_segment, segments)):
                 self._index(*found)
 
-    def _survey(self, segment: str) -> tuple[dict[ObjectName, _Home], int]:
+    def _survey(self, segment: str, writing: int = 0) -> tuple[dict[ObjectName, _Home], int]:
         """The records of a segment, and how much of it is damaged."""
         lines, problem = decode_segment(self._bucket.get(segment, LARGEST) or encode_segment([]))
-        found = {_name_in(line.body): _Home(segment, line.offset, len(line.raw)) for line in lines}
+        found = {_name_in(line.body): _Home(segment, line.offset, len(line.raw), writing) for line in lines}
         sound = {name: home for name, home in found.items() if name is not None}
         return sound, len(lines) - len(sound) + (problem is not None)
 
     def _index(self, found: dict[ObjectName, _Home], damaged: int) -> None:
+        """For the holder of ``_lock``, or before anybody else is there."""
         self.damaged += damaged
-        with self._lock:
-            for name, home in found.items():
-                if name in self._homes:  # two processes have packed at once: both lines go when the record goes
-                    self.damaged += 1
-                    self._twice.setdefault(name, []).append(home.segment)
-                else:
-                    self._homes[name] = home
+        for name, home in found.items():
+            if name in self._homes:  # two processes have packed at once: both lines go when the record goes
+                self.damaged += 1
+                self._twice.setdefault(name, []).append(home.segment)
+            else:
+                self._homes[name] = home
 
     def _settle(self) -> None:
         """Learns what became of segments whose rewriting was not answered. For the holder of ``_rewriting`` only."""
         for segment in list(self._unsettled):
-            found, _ = self._survey(segment)
+            self._writings += 1
+            found, _ = self._survey(segment, self._writings)
             with self._lock:
                 for name in [name for name, home in self._homes.items() if home.segment == segment]:
                     del self._homes[name]
-            self._index(found, 0)
+                self._index(found, 0)
             self._unsettled.discard(segment)
+
+    def _listed(self, name: ObjectName, segments: dict[str, tuple[int, bytes]]) -> ObjectRecord | None:
+        """``read`` from whole segments, of which the last few are kept; None for what was destroyed or damaged."""
+        single, home = self._place(name)
+        if home is not None and not single:
+            if segments.get(home.segment, (None, b""))[0] != home.writing:
+                segments.pop(home.segment, None)
+                segments[home.segment] = (home.writing, self._bucket.get(home.segment, LARGEST) or b"")
+                while len(segments) > _KEPT:
+                    del segments[next(iter(segments))]
+            line = segments[home.segment][1][home.offset : home.offset + home.length]
+            if _name_in(body := body_of(line)) == name and body is not None:
+                return ObjectRecord.decode(body)
+        try:
+            return self.read(name)
+        except (NotFound, RecordMalformed):
+            return None
 
     def _place(self, name: ObjectName) -> tuple[bool, _Home | None]:
         with self._lock:
@@ -269,12 +291,13 @@ class S3KeyArea:
         self, segment: str, raws: list[tuple[ObjectName | None, bytes]], changes: dict[ObjectName, bytes | None]
     ) -> None:
         offset = len(encode_segment(raw for _, raw in raws)) - sum(len(raw) for _, raw in raws)
+        self._writings += 1
         with self._lock:
             for name in changes:
                 self._homes.pop(name, None)
             for held, raw in raws:
                 if held is not None:
-                    self._homes[held] = _Home(segment, offset, len(raw))
+                    self._homes[held] = _Home(segment, offset, len(raw), self._writings)
                 offset += len(raw)
 
     def _check_opening(self, *, now: bool) -> None:
