@@ -52,6 +52,7 @@ from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
 from zdda.model.deposit import DepositState
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
+from zdda.moving_work import moving_work
 from zdda.packaging.mets import Software
 from zdda.packaging.preservation_events import PreservationEvent, PreservationEvents
 from zdda.packaging.sealed_report import ReportSealer
@@ -396,6 +397,8 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_backgr
         others = [other for other in vault.sites if other is not site]
         replicator = Replicator(workshop.database, vault.store, site, others, workshop.clock, workshop.crash)
         crews.append(Crew(replicator, 1, _NOW_AND_THEN if others else _BEAT))
+    if len(vault.sites) > 1:
+        crews += [Crew(source, 1, _SELDOM) for source in moving_work(workshop, vault.store, vault.sites)]
     if settings.scrub.bytes_per_second:
         crews.append(Crew(_scrubber(settings, workshop, vault), 1, _SELDOM))
     return Runner(crews, _BEAT)

@@ -89,6 +89,13 @@ def open_sites(settings: Settings, folder: Path, entropy: Entropy, crash: CrashP
     return tuple(opened)
 
 
+def open_one_store(settings: Settings, folder: Path, entropy: Entropy, site: str) -> BlobStore:
+    """A site's store alone; raises ``InvalidInput`` for a site that there is not, and what ``Kind.open`` raises."""
+    wanted = settings.site(site).name
+    (opening,) = (each for each in _openings(settings, folder, entropy, no_crash) if each.site.name == wanted)
+    return KINDS[opening.site.kind].open(opening)
+
+
 def open_store_to_doubt(
     settings: Settings, folder: Path, entropy: Entropy, site: str | None = None
 ) -> tuple[Blobs, str | None]:

@@ -441,3 +441,19 @@ destroyed_packages = Table(
     UniqueConstraint("tenant_id", "deposit_id"),
     UniqueConstraint("tenant_id", "idempotency"),
 )
+
+store_moves = Table(
+    "store_moves",
+    metadata,
+    _tenant(),
+    Column("move_id", Uuid, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("target", Text),
+    Column("classes", LargeBinary, nullable=False),
+    Column("lasting", Boolean, nullable=False),
+    Column("ordered_by", Text, nullable=False),
+    Column("ordered_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+    PrimaryKeyConstraint("tenant_id", "move_id"),
+)
+"""What is to leave which site: see ``zdda.catalog.store_moves``."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json as json_module
+from collections.abc import Sequence
+from contextlib import closing
+from getpass import getuser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -25,19 +29,21 @@ def list_sites(
     folder: Folder = HERE,
     json: Annotated[bool, typer.Option("--json", help="Print each site as JSON, one a line.")] = False,
 ) -> None:
-    """Tell of each site what the catalog knows: what lies there, how far it is behind, what is damaged.
+    """Tell of each site what the catalog knows: what lies there, how far it is behind, what is damaged, what leaves it.
 
     The archive may run. Whether a site answers is told by /v1/health/ready.
     """
     from zdda.app import open_catalog
-    from zdda.catalog.object_copies import site_report
+    from zdda.retention.store_orders import standings
 
     with saying_why():
         settings = load(folder / "zdda.toml")
         now = SystemClock().now()
-        with open_catalog(settings, folder) as database, database.read() as tx:
-            reports = [(site, site_report(tx, site.name)) for site in settings.each_site()]
-    for site, report in reports:
+        sites = settings.each_site()
+        with open_catalog(settings, folder) as database:
+            found = standings(database, [site.name for site in sites])
+    for site, standing in zip(sites, found, strict=True):
+        report = standing.report
         lag = 0 if report.oldest_missing is None else max(0, int((now - report.oldest_missing).total_seconds()))
         told = {
             "site": site.name,
@@ -48,6 +54,8 @@ def list_sites(
             "lagSeconds": lag,
             "damaged": report.damaged,
             "leaving": report.leaving,
+            "orders": standing.orders_as_text(),
+            "empty": standing.empty,
         }
         if json:
             typer.echo(json_module.dumps(told))
@@ -80,3 +88,80 @@ def canary(
     if not guaranteed(trials):
         typer.echo("the store is not guaranteed", err=True)
         raise typer.Exit(1)
+
+
+@store.command("test")
+def try_store(
+    name: Annotated[str, typer.Argument(help="The site; where the settings name none, main.")] = MAIN,
+    folder: Folder = HERE,
+) -> None:
+    """Try whether a store takes and gives: its canary where it is a bucket, else a probe is written, read and erased.
+
+    Exit status: 0 well, 1 a canary found that it gives way, 3 it failed or could not be tried. A folder or database can
+    be tried while the archive is stopped only.
+    """
+    from zdda.blob_stores import KINDS, open_one_store
+    from zdda.retention.store_probe import probe_store
+
+    with saying_why():
+        settings = load(folder / "zdda.toml")
+        bucket = KINDS[settings.site(name).kind].canary is not None
+    if bucket:
+        canary(name, folder, json=False)
+        return
+    with saying_why(), closing(open_one_store(settings, folder, system_entropy, name)) as blobs:
+        probe_store(blobs, SystemClock(), system_entropy, typer.echo)
+
+
+@store.command()
+def move(
+    source: Annotated[str, typer.Option("--from", help="The site that objects leave.")],
+    target: Annotated[str, typer.Option("--to", help="The site that they go to.")],
+    classes: Annotated[
+        list[str] | None, typer.Option("--class", help="Packages of this retention class only; several.")
+    ] = None,
+    folder: Folder = HERE,
+) -> None:
+    """Order that objects move to another store. The running archive carries it out; zdda store list tells how far.
+
+    An object leaves when its copy over there was read and compared. What is locked where it was stays there until its
+    lock ends, and is erased then.
+    """
+    _order(folder, source, target, classes or [], lasting=False)
+
+
+@store.command()
+def drain(
+    name: Annotated[str, typer.Argument(help="The site that everything leaves.")],
+    target: Annotated[str | None, typer.Option("--to", help="Where to; else where the placements say.")] = None,
+    stop: Annotated[bool, typer.Option("--stop", help="Nothing more leaves the site, by a drain or a move.")] = False,
+    folder: Folder = HERE,
+) -> None:
+    """Order that everything leaves a store, also what comes later, until the settings do not name it any more."""
+    if not stop:
+        _order(folder, name, target, [], lasting=True)
+        return
+    from zdda.app import open_catalog
+    from zdda.retention.store_orders import stop_moves
+
+    with saying_why():
+        settings = load(folder / "zdda.toml")
+        with open_catalog(settings, folder) as database:
+            ended = stop_moves(database, name, f"{getuser()} (zdda store drain)", SystemClock())
+    typer.echo(f"{ended} orders ended")
+
+
+def _order(folder: Path, source: str, target: str | None, classes: Sequence[str], *, lasting: bool) -> None:
+    from zdda.app import open_catalog
+    from zdda.retention.store_orders import order_move
+
+    with saying_why():
+        settings = load(folder / "zdda.toml")
+        sites = [site.name for site in settings.each_site()]
+        known = [each.name for each in settings.retention]
+        by = f"{getuser()} (zdda store)"
+        with open_catalog(settings, folder) as database:
+            order = order_move(
+                database, sites, known, source, target, classes, lasting, by, SystemClock(), system_entropy
+            )
+    typer.echo(f"ordered: {order.identifier}")

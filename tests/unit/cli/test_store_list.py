@@ -31,6 +31,8 @@ def test_each_site_is_told_with_what_it_holds_and_lacks(tmp_path: Path) -> None:
         "missing": 1,
         "damaged": 0,
         "leaving": 0,
+        "orders": "",
+        "empty": False,
     }
     said = CliRunner().invoke(application("store"), ["store", "list", "--folder", str(tmp_path)])
     assert "site: main  kind: filesystem  objects: 2" in said.stdout
