@@ -11,8 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import Engine
+
 from zdda.app import Vault, anchors_from, build, open_catalog, open_database, open_vault
-from zdda.blob_stores import open_records_to_doubt, open_store_to_doubt
+from zdda.blob_stores import databases_of_sites, open_records_to_doubt, open_store_to_doubt
 from zdda.crypto.generations import GenerationKeys
 from zdda.database.purging import Purged, purge_database
 from zdda.database.session import TenantDatabase
@@ -33,6 +35,7 @@ from zdda.settings import Settings
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.key_area_survey import KeyAreaSurvey
+from zdda.store_opening import engine_at
 from zdda.trust.anchors import TrustAnchors
 
 Progress = Callable[[int, int], None]
@@ -150,14 +153,20 @@ def disposing(settings: Settings, folder: Path) -> Iterator[DisposalDesk]:
 
 
 def purged(settings: Settings, folder: Path) -> Purged:
-    """What was cleared in the catalog's database. The stores are held meanwhile, so that no archive runs; raises what
-    ``open_vault`` raises, ``PurgeIncomplete``."""
+    """What was cleared in the databases of the catalog, of stores and of object records. The stores are held meanwhile,
+    so that no archive runs; raises what ``open_vault`` raises, ``PurgeIncomplete``."""
     with closing(open_vault(settings, folder)):
-        engine = open_database(settings, folder)
-        try:
-            return purge_database(engine)
-        finally:
-            engine.dispose()
+        found = _purged(open_database(settings, folder))
+        for url in databases_of_sites(settings):
+            found = found.and_also(_purged(engine_at(url, folder)))
+    return found
+
+
+def _purged(engine: Engine) -> Purged:
+    try:
+        return purge_database(engine)
+    finally:
+        engine.dispose()
 
 
 def _placed(blobs: BlobStore) -> Placed:

@@ -113,6 +113,13 @@ def open_records_to_doubt(settings: Settings, folder: Path, entropy: Entropy, si
     return survey_records(opening)
 
 
+def databases_of_sites(settings: Settings) -> tuple[str, ...]:
+    """The addresses of databases, besides the catalog's own, that hold objects or their records."""
+    stores = [site.database.url for site in settings.each_site() if site.kind == "database"]
+    places = [site.records.database.url for site in settings.each_site() if site.records.kind == "database"]
+    return tuple(dict.fromkeys(url.get_secret_value() for url in stores + places if url.get_secret_value()))
+
+
 def open_guarantee(settings: Settings, folder: Path, clock: Clock, entropy: Entropy) -> Guarantee:
     """Whether the sites may be trusted with what needs guaranteed stores; nothing is asked yet."""
     return Guarantees({site.name: _guarantee(site, folder, clock, entropy) for site in settings.each_site()})

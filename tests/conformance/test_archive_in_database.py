@@ -6,15 +6,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Engine
 
 from tests.services.s3 import S3_STORES, address_in, fresh_bucket
 from tests.simulator.archive import SimulatedArchive, make_archive, prepare
 from tests.simulator.pki import NOW, pki
 from tests.simulator.postgresql import BACKENDS, fresh_database
+from zdda import app_stopped
 from zdda.app_stopped import open_to_doubt
 from zdda.blob_stores import make_stores
 from zdda.database.database_blobs import DatabaseBlobs
 from zdda.database.engine import open_engine
+from zdda.database.purging import Purged, purge_database
 from zdda.database.store_tables import records
 from zdda.fsck.store_check import StoreCheck
 from zdda.model.clock import system_entropy
@@ -117,6 +120,24 @@ def test_every_site_has_its_records_where_it_likes(name: str, tmp_path: Path) ->
     again = make_archive(folder)
     deposited(again, b"another")
     again.close()
+
+
+def test_every_database_is_purged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, seen = tmp_path / "archive", []
+    with_places(folder, address_in("versitygw"))
+    archive = make_archive(folder)
+    deposited(archive)
+    archive.close()
+
+    def noting(engine: Engine) -> Purged:
+        seen.append(Path(str(engine.url.database)).name)
+        return purge_database(engine)
+
+    monkeypatch.setattr(app_stopped, "purge_database", noting)
+    done = app_stopped.purged(load(folder / "zdda.toml"), folder).done
+    assert seen == ["catalog.db", "records.db"]
+    assert len(set(done)) == len(done) == 2
+    assert findings(folder) == []
 
 
 def test_records_need_a_bucket_that_forgets(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""``zdda purge``: clears what the database keeps of what was destroyed."""
+"""``zdda purge``: clears what databases keep of what was destroyed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from zdda.settings import load
 
 
 def purge(folder: Folder = HERE) -> None:
-    """Rewrite the catalog's database so that nothing of deleted rows is left in free pages, dead rows or its log, and
-    say what it cannot promise. The archive must not be running.
+    """Rewrite the databases of the catalog, of stores and of object records so that nothing of deleted rows is left in
+    free pages, dead rows or their logs, and say what they cannot promise. The archive must not be running.
 
     Exit status: 0 purged, 3 it could not be, or not whole.
     """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, inspect, text
 
+from zdda.database.store_tables import metadata as store_metadata
 from zdda.database.types import metadata
 from zdda.model.errors import Unavailable
 
@@ -22,6 +23,10 @@ class Purged:
 
     done: tuple[str, ...]
     left: tuple[str, ...]
+
+    def and_also(self, other: Purged) -> Purged:
+        """Both, what is alike said once."""
+        return Purged(tuple(dict.fromkeys(self.done + other.done)), tuple(dict.fromkeys(self.left + other.left)))
 
 
 def purge_database(engine: Engine) -> Purged:
@@ -52,7 +57,10 @@ def _purge_sqlite(connection: Connection) -> Purged:
 
 def _purge_postgresql(connection: Connection) -> Purged:
     done = []
-    tables = [table.name for table in metadata.sorted_tables]
+    there = set(inspect(connection).get_table_names())  # a store's database has no catalog, and the other way round
+    ours = (*metadata.sorted_tables, *store_metadata.sorted_tables)
+    tables = [table.name for table in ours if table.name in there]
+    connection.rollback()
     connection = connection.execution_options(isolation_level="AUTOCOMMIT")
     for name in tables:
         connection.execute(text(f'VACUUM (FULL, ANALYZE) "{name}"'))

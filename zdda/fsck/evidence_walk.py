@@ -136,7 +136,7 @@ class EvidenceWalk:
         return assemble(group, self._tree[1].reduced(place[1]), batch.token)
 
     def packages_of(self, name: ObjectName) -> set[UUID]:
-        """The packages that an amendment, or a batch with the amendments under it, serves, as far as they were learnt."""
+        """The packages that an amendment serves, or a batch with the amendments under it, as far as learnt."""
         if name.kind is ObjectKind.AMENDMENT:
             return self._amended({name.package})
         batch = self._batches.get(name.package)
