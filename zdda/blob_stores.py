@@ -23,10 +23,12 @@ from zdda.remote_stores import doubt_cmis, doubt_sftp, open_cmis, open_sftp
 from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
+from zdda.storage.file_system_probe import on_a_mount
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
 from zdda.storage.memory_blobs import MemoryBlobs
 from zdda.storage.site import Site
+from zdda.storage.store_errors import StoreUnreachable
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
 from zdda.store_opening import Opening, s3_address
 
@@ -171,8 +173,16 @@ def _doubt_memory(_opening: Opening) -> tuple[Blobs, str | None]:
     raise InvalidInput("a store in memory cannot be checked from outside")
 
 
-def _open_folder(opening: Opening) -> BlobStore:
+def _directory(opening: Opening) -> Path:
+    """Raises ``StoreUnreachable`` for a folder whose server is not mounted: it must not be taken for an empty store."""
     directory = opening.folder / opening.site.directory
+    if opening.site.mounted and not on_a_mount(directory, opening.folder):
+        raise StoreUnreachable("the store's folder is not on a mounted file system")
+    return directory
+
+
+def _open_folder(opening: Opening) -> BlobStore:
+    directory = _directory(opening)
     claim_store(directory, opening.archive, [opening.tenant])
     blobs = FilesystemBlobs(directory, immutable=opening.site.immutable, crash=opening.crash)
     if limits := blobs.limits():
@@ -181,7 +191,7 @@ def _open_folder(opening: Opening) -> BlobStore:
 
 
 def _doubt_folder(opening: Opening) -> tuple[Blobs, str | None]:
-    directory = opening.folder / opening.site.directory
+    directory = _directory(opening)
     problem = check_store(directory, opening.archive, [opening.tenant])
     return FilesystemBlobs(directory, immutable=opening.site.immutable), problem
 

@@ -109,6 +109,10 @@ class StoreSettings(Section):
     )
     directory: Path = Field(Path("store"), description="the store's folder")
     immutable: bool = Field(True, description="set the immutable flag on objects where the file system allows")
+    mounted: bool = Field(
+        False,
+        description="the folder is a mounted server's: refuse it on the file system of zdda.toml, as while unmounted",
+    )
     s3: S3Settings = Field(S3Settings(), description="the bucket, where the kind is s3")
     sftp: SftpSettings = Field(SftpSettings(), description="the server's folder, where the kind is sftp")
     database: DatabaseStoreSettings = Field(

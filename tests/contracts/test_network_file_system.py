@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,11 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.contracts.test_blob_store import DATA, UNTIL, address_of, put
-from tests.services.sshd import mounted
-from zdda.storage.blob_store import StoreNotGuaranteed
+from tests.services.sshd import OwnServer, mounted
+from tests.simulator.archive import make_archive
+from zdda.storage.blob_store import StoreFailed, StoreNotGuaranteed
 from zdda.storage.durable_files import set_immutable
 from zdda.storage.file_system_probe import probe
 from zdda.storage.filesystem_blobs import LATEST_LOCK, FilesystemBlobs
+from zdda.storage.store_errors import StoreUnreachable
 
 END_OF_SFTP = datetime.fromtimestamp(2**32, UTC)
 """Times of SFTP version 3 are 32-bit seconds (draft-ietf-secsh-filexfer-02, 5)."""
@@ -120,3 +124,46 @@ def test_a_probe_that_a_crash_left_is_swept_with_its_flag(tmp_path: Path) -> Non
     set_immutable(left, immutable=True)
     FilesystemBlobs(tmp_path / "store").close()
     assert not left.exists()
+
+
+def test_a_server_that_dies_is_no_object_that_is_lost(tmp_path: Path) -> None:
+    server = OwnServer(tmp_path / "server")
+    mount = tmp_path / "store"
+    with mounted(mount, server.said) as behind:
+        with closing(FilesystemBlobs(mount)) as store:
+            address = put(store)
+            server.kill()
+            with pytest.raises(StoreFailed):
+                put(store, b"another")
+            end = time.monotonic() + 10
+            while os.path.ismount(mount):  # sshfs unmounts when its connection breaks
+                assert time.monotonic() < end
+                time.sleep(0.05)
+            for ask in (store.stat, store.open, lambda _address: put(store, b"another")):
+                with pytest.raises(StoreFailed):
+                    ask(address)
+        assert os.listdir(mount) == []
+        server.start()
+        assert sorted(os.listdir(behind)) == ["erasing", "incoming", "lock", "objects"]
+    server.kill()
+
+
+def test_a_mount_that_is_gone_is_no_empty_store(tmp_path: Path) -> None:
+    with mounted(tmp_path / "store"), closing(FilesystemBlobs(tmp_path / "store")) as store:
+        address = put(store)
+        subprocess.run(["fusermount3", "-u", "-z", tmp_path / "store"], check=True)
+        for ask in (store.stat, store.open, lambda _address: put(store, b"another")):
+            with pytest.raises(StoreFailed, match="mounted"):
+                ask(address)
+        assert os.listdir(tmp_path / "store") == []
+
+
+def test_a_folder_that_has_to_be_mounted_and_is_not_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZDDA_STORE__MOUNTED", "true")
+    monkeypatch.setenv("ZDDA_STORE__DIRECTORY", str(tmp_path / "mount" / "store"))
+    with mounted(tmp_path / "mount") as behind:
+        make_archive(tmp_path / "archive").close()
+        assert (behind / "store" / "zdda-store.json").exists()
+    with pytest.raises(StoreUnreachable, match="mounted"):
+        make_archive(tmp_path / "archive")
+    assert os.listdir(tmp_path / "mount") == []

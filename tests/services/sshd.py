@@ -135,14 +135,16 @@ def _descendants(process: int) -> list[int]:
 
 
 @contextmanager
-def mounted(mount: Path) -> Iterator[Path]:
-    """A new folder of the server's, mounted there with sshfs; the folder where the server has it."""
+def mounted(mount: Path, said: Mapping[str, str] | None = None) -> Iterator[Path]:
+    """A new folder of a server's (of the shared one where none is named), mounted there with sshfs; the folder where
+    the server has it."""
     for program in ("sshfs", "fusermount3"):
         if shutil.which(program) is None:
             absent(f"{program} is not installed")
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         absent("this machine has no /dev/fuse")
-    said, behind = sshd(), Path(sshd()["folder"]) / uuid.uuid4().hex
+    said = said or sshd()
+    behind = Path(said["folder"]) / uuid.uuid4().hex
     behind.mkdir()
     mount.mkdir()
     known = mount.with_name(mount.name + ".known")
@@ -164,7 +166,7 @@ def mounted(mount: Path) -> Iterator[Path]:
     try:
         yield behind
     finally:
-        subprocess.run(["fusermount3", "-u", "-z", mount], check=True, timeout=_STARTING)
+        subprocess.run(["fusermount3", "-u", "-z", mount], capture_output=True, timeout=_STARTING)
 
 
 if __name__ == "__main__":

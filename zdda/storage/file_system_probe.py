@@ -16,6 +16,8 @@ from zdda.storage.blob_store import StoreNotGuaranteed
 from zdda.storage.durable_files import set_immutable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+GONE = frozenset({errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.ECONNABORTED, errno.ENODEV})
+"""Errors of a mount whose server, or whose process, is gone."""
 _SOONEST = datetime(2030, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _ALONE = ("fuse", "9p", "virtiofs", "cifs", "smb")
@@ -70,6 +72,13 @@ def remove(file: Path) -> None:
     """Unlinks a file, also one whose flag a crash left set; one that is not there is no error."""
     set_immutable(file, immutable=False)
     file.unlink(missing_ok=True)
+
+
+def on_a_mount(folder: Path, beside: Path) -> bool:
+    """Whether a folder, which need not be there yet, lies on another file system than ``beside``."""
+    while not folder.exists():
+        folder = folder.parent
+    return folder.stat().st_dev != beside.stat().st_dev
 
 
 def _links(first: Path, second: Path) -> None:

@@ -13,7 +13,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -33,7 +33,7 @@ from zdda.storage.blob_store import (
 )
 from zdda.storage.durable_files import make_folder, set_immutable, sync_folder
 from zdda.storage.erase_permit import Deletion, ErasePermit, Erasure
-from zdda.storage.file_system_probe import FULL, probe, remove
+from zdda.storage.file_system_probe import FULL, GONE, probe, remove
 from zdda.storage.filesystem_eraser import METHOD, FilesystemEraser, Syncs
 
 CRASH_POINTS = (
@@ -79,7 +79,8 @@ class FilesystemBlobs:
         self._serial = 0
         for needed in (self._objects, self._incoming):
             make_folder(needed)
-        self._guard = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._guarded = folder / "lock"
+        self._guard = os.open(self._guarded, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._guard, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -88,7 +89,9 @@ class FilesystemBlobs:
         try:
             for left in self._incoming.iterdir():
                 remove(left)
-            self._traits = probe(self._incoming, folder / "lock", LATEST_LOCK)
+            self._traits = probe(self._incoming, self._guarded, LATEST_LOCK)
+            syncs = Syncs(self._sync, self._sync_names)
+            self._eraser = FilesystemEraser(folder / "erasing", syncs, crash, passes, entropy)
         except OSError as error:
             os.close(self._guard)
             raise StoreFailed("the store's medium fails") from error
@@ -96,12 +99,11 @@ class FilesystemBlobs:
             os.close(self._guard)
             raise
         self.latest_lock = self._traits.latest_lock
-        syncs = Syncs(self._sync, self._sync_names)
-        self._eraser = FilesystemEraser(folder / "erasing", syncs, crash, passes, entropy)
 
     def close(self) -> None:
         """Lets another process open the folder."""
-        os.close(self._guard)
+        with suppress(OSError):  # of a mount that is gone; the descriptor is closed all the same
+            os.close(self._guard)
 
     def limits(self) -> list[str]:
         """What the file system lacks, for a person; empty for a local one whose flags we may set."""
@@ -135,16 +137,12 @@ class FilesystemBlobs:
         self.put(address, length, open_stream, retain_until)
 
     def open(self, address: ContentAddress) -> BinaryIO:
-        try:
+        with self._asked():
             return self._path(address).open("rb")
-        except FileNotFoundError as error:
-            raise NotFound("the store holds no such object") from error
 
     def stat(self, address: ContentAddress) -> BlobStat:
-        try:
+        with self._asked():
             status = self._path(address).stat()
-        except FileNotFoundError as error:
-            raise NotFound("the store holds no such object") from error
         return BlobStat(status.st_size, datetime.fromtimestamp(int(status.st_mtime), UTC))
 
     def extend(self, address: ContentAddress, retain_until: datetime) -> None:
@@ -272,11 +270,34 @@ class FilesystemBlobs:
             set_immutable(path, immutable=True)
 
     @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """What is not there is missed only while the folder is the one that was opened."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            self._check_folder()
+            raise NotFound("the store holds no such object") from error
+        except OSError as error:
+            if error.errno in GONE:
+                raise StoreFailed("the store's file system is gone") from error
+            raise
+
+    def _check_folder(self) -> None:
+        """A mount that is gone leaves another folder in its place, in which nothing lies and nothing is to be put."""
+        try:
+            same = os.path.samestat(os.fstat(self._guard), self._guarded.stat())
+        except OSError:
+            same = False
+        if not same:
+            raise StoreFailed("the store's folder is not the one that was opened: is its file system mounted?")
+
+    @contextmanager
     def _alone(self, address: ContentAddress) -> Iterator[None]:
         """One writer an address: a lock is read and prolonged, a flag cleared and set, by nobody in between."""
         with self._doors[address.digest[0] % _DOORS]:
             if self._failed:
                 raise StoreFailed("the store takes no writes since an error of its medium")
+            self._check_folder()
             try:
                 yield
             except OSError as error:
