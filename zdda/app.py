@@ -21,7 +21,7 @@ from zdda.access.packages import PackageAccess
 from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
 from zdda.audit.log import sequence
-from zdda.blob_stores import CanaryWork, make_stores, open_guarantee, open_sites
+from zdda.blob_stores import CanaryWork, deletion_witness, make_stores, open_guarantee, open_sites
 from zdda.catalog.deposits import LEASED as DEPOSITS
 from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
@@ -268,7 +268,7 @@ def build(
         vault.close()
         engine.dispose()
         raise
-    disposal = _disposal(settings, vault, workshop)
+    disposal = _disposal(settings, folder, vault, workshop)
     runner = _runner(settings, workshop, vault, DisposalWork(disposal))
     bell.append(runner.wake)
     accounts = Accounts(database, clock, entropy)
@@ -283,7 +283,7 @@ def build(
     )
 
 
-def _disposal(settings: Settings, vault: Vault, workshop: Workshop) -> DisposalDesk:
+def _disposal(settings: Settings, folder: Path, vault: Vault, workshop: Workshop) -> DisposalDesk:
     areas = [(path.as_posix(), area) for path, area in zip(settings.keys.key_areas, vault.key_areas, strict=True)]
     caches = [vault.cache] if vault.cache is not None else []
     return DisposalDesk(
@@ -297,6 +297,7 @@ def _disposal(settings: Settings, vault: Vault, workshop: Workshop) -> DisposalD
         entropy=workshop.entropy,
         crash=workshop.crash,
         alarm=tell,
+        witness=deletion_witness(settings, folder),
         complete_token=workshop.complete_token,
         may_seal=workshop.seal_validation_data,
     )

@@ -17,9 +17,10 @@ from zdda.fsck.stores import Blobs
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock, Entropy
 from zdda.model.errors import InvalidInput, Unavailable
-from zdda.model.identifiers import tenant_id
+from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.record_places import OpenPlace, make_records, open_records, survey_records
 from zdda.remote_stores import doubt_cmis, doubt_sftp, open_cmis, open_sftp
+from zdda.retention.eraser import Witness
 from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
@@ -27,6 +28,7 @@ from zdda.storage.file_system_probe import on_a_mount
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
 from zdda.storage.memory_blobs import MemoryBlobs
+from zdda.storage.operations_log import OperationsLog
 from zdda.storage.site import Site
 from zdda.storage.store_errors import StoreUnreachable
 from zdda.storage.store_marker import ABSENT, check_store, claim_store, problem_of
@@ -144,6 +146,24 @@ def fly_canary(settings: Settings, folder: Path, clock: Clock, entropy: Entropy,
     return canary(chosen, folder, clock, entropy)
 
 
+def deletion_witness(settings: Settings, folder: Path) -> Witness:
+    """Quotes, of sites whose gateway has a log that can be read here, what it says of each request that deleted."""
+    logs = {
+        site.name: OperationsLog(folder / site.s3.operations_log)
+        for site in settings.each_site()
+        if site.kind == "s3" and site.s3.operations_log is not None
+    }
+
+    def witness(site: Site, _address: ContentAddress, evidence: dict[str, str]) -> dict[str, str]:
+        log = logs.get(site.name)
+        if log is None or "requests" not in evidence:
+            return evidence
+        found = log.entries(evidence["requests"].split())
+        return evidence | {f"log {identifier}": entry for identifier, entry in found.items()}
+
+    return witness
+
+
 class CanaryWork(WorkSource):
     """Lets canaries fly for as long as the archive runs."""
 
@@ -184,7 +204,12 @@ def _directory(opening: Opening) -> Path:
 def _open_folder(opening: Opening) -> BlobStore:
     directory = _directory(opening)
     claim_store(directory, opening.archive, [opening.tenant])
-    blobs = FilesystemBlobs(directory, immutable=opening.site.immutable, crash=opening.crash)
+    blobs = FilesystemBlobs(
+        directory,
+        immutable=opening.site.immutable,
+        passes=opening.site.overwrite_passes,
+        crash=opening.crash,
+    )
     if limits := blobs.limits():
         _log.info("store-limits", site=opening.site.name, limits=limits)
     return blobs

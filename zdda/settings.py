@@ -93,6 +93,9 @@ class S3Settings(S3Connection):
     part_bytes: int = Field(
         8 * _MIB, ge=5 * _MIB, le=1024 * _MIB, description="a larger object is sent in parts of so many bytes"
     )
+    operations_log: Path | None = Field(
+        None, description="the RADOS Gateway's log of operations, if it can be read here: deletion receipts quote it"
+    )
 
 
 class DatabaseStoreSettings(Section):
@@ -112,6 +115,9 @@ class StoreSettings(Section):
     mounted: bool = Field(
         False,
         description="the folder is a mounted server's: refuse it on the file system of zdda.toml, as while unmounted",
+    )
+    overwrite_passes: int = Field(
+        3, ge=1, le=35, description="passes that overwrite a file that is erased: zeros, ones, random bytes, and again"
     )
     s3: S3Settings = Field(S3Settings(), description="the bucket, where the kind is s3")
     sftp: SftpSettings = Field(SftpSettings(), description="the server's folder, where the kind is sftp")

@@ -177,6 +177,9 @@ def test_a_file_is_overwritten_in_place_pass_by_pass_before_its_name_goes(
     store = FilesystemBlobs(folder, immutable=False, passes=4, crash=crash)
     deletion = store.erase(address, permitted(store))
     assert deletion.passes == ("zeros", "ones", "random", "zeros")
+    told = deletion.evidence.get("fanotify") or deletion.evidence["inotify"]
+    for each in ("moved-from", "moved-to", "modified", "deleted", address.digest.hex(), deletion.evidence["last name"]):
+        assert each in told
     digests = dict(seen)
     assert digests["erase.move-durable"] == address.digest.hex()
     assert digests["erase.overwritten-ones"] == hashlib.sha256(b"\xff" * len(DATA)).hexdigest()

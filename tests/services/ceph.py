@@ -61,6 +61,9 @@ rgw data = {folder}/rgw
 rgw frontends = beast endpoint=127.0.0.1:{gateway} tcp_nodelay=1
 rgw enable apis = s3, admin
 rgw usage max user shards = 1
+rgw enable ops log = true
+rgw ops log rados = false
+rgw ops log file path = {folder}/operations.log
 """
 
 
@@ -96,6 +99,7 @@ def run(daemons: Daemons) -> dict[str, str]:
         "secret_key": user["keys"][0]["secret_key"],
         "version": _output("radosgw", "--version").strip(),
         "configuration": str(configuration),
+        "operations_log": str(folder / "operations.log"),
     }
 
 

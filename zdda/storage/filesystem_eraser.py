@@ -16,6 +16,7 @@ from pathlib import Path
 from zdda.model.clock import Entropy, system_entropy
 from zdda.storage.blob_store import CrashPoint
 from zdda.storage.durable_files import make_folder, set_immutable
+from zdda.storage.kernel_witness import witnessed
 from zdda.storage.overwriting import overwrite
 
 ERASE_POINTS = (
@@ -62,6 +63,16 @@ class FilesystemEraser:
         """Erases the file, and what an earlier erasure left of it; (passes, what the file system said of it), or None
         where neither was there. Raises ``OSError``."""
         aside = self._folder / path.name
+        with witnessed([folder for folder in (path.parent, self._folder) if folder.is_dir()]) as witness:
+            done = self._erase(path, aside)
+            if done is None or witness is None:
+                return done
+            passes, evidence = done
+            names = {path.name, evidence["last name"]}
+            told = [each for each in witness.reports() if each.split(" ", 2)[1] in names]
+            return passes, evidence | {witness.means: "; ".join(told)}
+
+    def _erase(self, path: Path, aside: Path) -> tuple[tuple[str, ...], dict[str, str]] | None:
         done = self._destroy(aside) if aside.exists() else None
         if not path.exists():
             return done
@@ -95,4 +106,9 @@ class FilesystemEraser:
         self._crash("erase.unlinked")
         self._syncs.names(self._folder)
         self._crash("erase.name-gone")
-        return done, {"device": str(status.st_dev), "inode": str(status.st_ino), "length": str(status.st_size)}
+        return done, {
+            "device": str(status.st_dev),
+            "inode": str(status.st_ino),
+            "length": str(status.st_size),
+            "last name": nameless.name,
+        }

@@ -1,0 +1,135 @@
+"""Disposal at two sites, one of which goes away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from tests.simulator.archive import TENANT, SimulatedArchive, make_archive, prepare
+from tests.simulator.disposing import LATER, Alarms, desk_of, packages_of, stores_say
+from zdda.catalog.object_copies import CopyState
+from zdda.catalog.tables import disposal_copies, object_copies
+from zdda.model.errors import NotFound, Unavailable
+from zdda.model.identifiers import ContentAddress
+from zdda.model.objects import ObjectKind, ObjectName
+from zdda.retention.disposal import DisposalDesk, NotDue
+from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
+from zdda.storage.site import Site
+
+SITES = """
+[[sites]]
+name = "praha"
+directory = "praha"
+immutable = false
+records = { kind = "folder", directory = "praha-records" }
+
+[[sites]]
+name = "brno"
+directory = "brno"
+immutable = false
+records = { kind = "folder", directory = "brno-records" }
+"""
+
+
+class Stopped(BaseException):
+    """Here the process ends."""
+
+
+@pytest.fixture
+def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedArchive]:
+    prepare(tmp_path)
+    file = tmp_path / "zdda.toml"
+    file.write_text(file.read_text("utf-8").replace("[store]\nimmutable = false\n", "") + SITES, "utf-8")
+    opened = make_archive(tmp_path)
+    for key in ("one", "two"):
+        opened.deposit([b"%PDF to be forgotten" * 1000], {}, key)
+    opened.settle()
+    stores_say(monkeypatch, LATER)
+    yield opened
+    opened.close()
+
+
+def away() -> object:
+    raise Unavailable("the site is away")
+
+
+def without(name: str, desk: DisposalDesk) -> DisposalDesk:
+    """The same desk while a site does not answer."""
+    absent = Site(name, AwaitedBlobs(away), AwaitedRecords(away))  # type: ignore[arg-type]
+    sites = tuple(absent if site.name == name else site for site in desk.everywhere.sites)
+    places = tuple(
+        replace(place, records=absent.records) if place.name == f"site {name}" else place  # type: ignore[arg-type]
+        for place in desk.everywhere.places
+    )
+    return replace(desk, everywhere=replace(desk.everywhere, sites=sites, places=places))
+
+
+def addresses(archive: SimulatedArchive, package: UUID) -> ContentAddress:
+    return archive.archive.vault.store.record(ObjectName(TENANT, package, ObjectKind.AIP)).address
+
+
+def lies_at(archive: SimulatedArchive, address: ContentAddress) -> list[str]:
+    return [site.name for site in archive.archive.vault.sites if address in site.blobs.addresses()]
+
+
+def test_it_goes_from_both_sites_and_all_places(archive: SimulatedArchive) -> None:
+    one = packages_of(archive)[0]
+    address = addresses(archive, one)
+    assert lies_at(archive, address) == ["praha", "brno"]
+    alarms = Alarms()
+    desk = desk_of(archive, alarms=alarms)
+    desk.dispose([one], "archivist")
+    assert alarms.heard == []
+    assert lies_at(archive, address) == []
+    assert [place.name for place in desk.everywhere.places] == ["area 1", "area 2", "site praha", "site brno"]
+    for place in desk.everywhere.places:
+        with pytest.raises(NotFound):
+            place.records.read(ObjectName(TENANT, one, ObjectKind.AIP))
+    with archive.archive.database.read() as tx:
+        assert tx.execute(select(object_copies).where(object_copies.c.package_id == one)).all() == []
+
+
+def test_while_a_site_is_away_nothing_is_decided(archive: SimulatedArchive) -> None:
+    """Nobody knows what it locks or holds."""
+    with pytest.raises(NotDue) as caught:
+        without("brno", desk_of(archive)).dispose(packages_of(archive)[:1], "archivist")
+    assert "brno" in str(caught.value.details["refused"])
+    assert len(packages_of(archive)) == 2
+
+
+@pytest.mark.parametrize(
+    ("point", "site", "left"),
+    [
+        ("disposal.decided", "brno", ["praha", "brno"]),  # not even the records go
+        ("erasing.records-noted", "brno", ["brno"]),
+        ("erasing.copy-noted", "praha", ["praha"]),  # sites erase in the order of their names
+    ],
+)
+def test_a_site_that_goes_away_on_the_way_is_awaited_and_nothing_comes_back(
+    point: str, site: str, left: list[str], archive: SimulatedArchive
+) -> None:
+    def crash(here: str) -> None:
+        if here == point:
+            raise Stopped
+
+    one = packages_of(archive)[0]
+    address = addresses(archive, one)
+    with pytest.raises(Stopped):
+        desk_of(archive, crash=crash).dispose([one], "archivist")
+    with archive.archive.database.read() as tx:
+        states = tx.execute(select(object_copies.c.state).where(object_copies.c.package_id == one)).scalars().all()
+    assert states == [CopyState.ERASING.value] * 2
+    alarms = Alarms()
+    assert not without(site, desk_of(archive, alarms=alarms)).go_on()
+    assert alarms.codes == ["unavailable"]
+    archive.settle()  # neither replication nor scrubbing brings back what has gone
+    assert lies_at(archive, address) == left
+    assert desk_of(archive).go_on()
+    assert lies_at(archive, address) == []
+    with archive.archive.database.read() as tx:
+        assert len(tx.execute(select(disposal_copies.c.told).where(disposal_copies.c.told.is_not(None))).all()) == 2
