@@ -1,5 +1,5 @@
-"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, files, s3, s3-large;
-all without a name. Prints one line each."""
+"""``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, files, scrub, s3,
+s3-large; all without a name. Prints one line each."""
 
 from __future__ import annotations
 
@@ -203,6 +203,12 @@ def _files(folder: Path) -> bool:
     return files(folder)
 
 
+def _scrub(folder: Path) -> bool:
+    from benchmarks.scrubbing import scrub
+
+    return scrub(folder)
+
+
 def _of_storage(name: str) -> Callable[[Path], bool]:
     """Imported late: it needs Ceph."""
 
@@ -231,6 +237,7 @@ BENCHMARKS = {
     "shared": _of_validation("shared"),
     "crl": _of_validation("crl"),
     "files": _files,
+    "scrub": _scrub,
     "s3": _of_storage("s3"),
     "s3-large": _of_storage("s3_large"),
 }

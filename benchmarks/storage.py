@@ -34,7 +34,7 @@ _MIB = 1024 * 1024
 CLIENTS, ROUNDS = 16, 7
 _OBJECTS, _SIZE = 160, 100_000
 _UNTIL = datetime(2036, 1, 1, tzinfo=UTC)
-_TENANT = TenantId("benchmark")
+TENANT = TenantId("benchmark")
 LEAST_PUT, LEAST_GET, MOST_GROWTH, MOST_RANGE = 0.6, 0.8, 8 * _MIB, 3.0
 
 
@@ -48,17 +48,17 @@ class Door:
     def __init__(self, folder: Path, blobs: BlobStore) -> None:
         LocalKeyWrapper.create(folder / "key", system_entropy)
         wrapper = LocalKeyWrapper.load(folder / "key", system_entropy)
-        generations = GenerationKeys(folder / "generations", wrapper, system_entropy, SystemClock())
-        generations.create(_TENANT)
-        areas = [FilesystemKeyArea(folder / name, system_entropy) for name in ("one", "two")]
-        self.store = ObjectStore([Site("main", blobs)], areas, generations)
+        self.generations = GenerationKeys(folder / "generations", wrapper, system_entropy, SystemClock())
+        self.generations.create(TENANT)
+        self.areas = [FilesystemKeyArea(folder / name, system_entropy) for name in ("one", "two")]
+        self.store = ObjectStore([Site("main", blobs)], self.areas, self.generations)
 
-    def sealed(self, number: int) -> tuple[ObjectRecord, bytes]:
+    def sealed(self, number: int, size: int = _SIZE) -> tuple[ObjectRecord, bytes]:
         """An object that is about to be stored."""
-        name = ObjectName(_TENANT, UUID(int=number), ObjectKind.AIP, 0)
+        name = ObjectName(TENANT, UUID(int=number), ObjectKind.AIP, 0)
         key, out = system_entropy(32), _Sealed()
         writer = EncryptingWriter(out, key, name.associated_data(), system_entropy(32), system_entropy(7))
-        writer.write(secrets.token_bytes(_SIZE))
+        writer.write(secrets.token_bytes(size))
         writer.close()
         data = out.getvalue()
         address, second = ContentAddress(hashlib.sha256(data).digest()), hashlib.sha512(data).digest()

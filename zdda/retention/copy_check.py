@@ -16,8 +16,6 @@ from zdda.storage.blob_store import BlobStore
 from zdda.storage.key_area import KeyArea
 from zdda.storage.object_record import ObjectRecord, RecordMalformed
 
-_CHUNK = 1024 * 1024
-
 
 class Defect(StrEnum):
     """What can be wrong with a copy. The words are those of ``fsck``'s findings; add, never rename."""
@@ -47,11 +45,8 @@ def check_copy(blobs: BlobStore, record: ObjectRecord) -> CheckedCopy:
     """
     try:
         stat = blobs.stat(record.address)
-        digest, length = hashlib.sha256(), 0
         with blobs.open(record.address) as stream:
-            while data := stream.read(_CHUNK):
-                digest.update(data)
-                length += len(data)
+            digest, length = hashlib.file_digest(stream, "sha256"), stream.tell()  # type: ignore[arg-type]
     except NotFound:
         return CheckedCopy(0, Defect.MISSING)
     except OSError:
@@ -81,29 +76,38 @@ class CheckedRecords:
 
 def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: GenerationKeys) -> CheckedRecords:
     """Looks the object's record up in every place by name. Raises ``Unavailable`` where a place does not answer."""
-    found: dict[str, ObjectRecord] = {}
+    held: dict[str, ObjectRecord] = {}
     wanting: dict[str, str] = {}
     for place, key_area in places.items():
         try:
-            record = key_area.read(name)
+            held[place] = key_area.read(name)
         except NotFound:
             wanting[place] = "record-missing"
-            continue
         except RecordMalformed:
             wanting[place] = "record-malformed"
-            continue
-        try:
-            record.check_retention(generations)
-            record.data_key(generations)
-        except NotFound:
-            wanting[place] = "generation-gone"
-        except RecordMalformed:
-            wanting[place] = "record-malformed"
-        except IntegrityError:
-            wanting[place] = "record-forged"
-        else:
-            found[place] = record
+    judged: list[tuple[ObjectRecord, str | None]] = []  # places that agree are judged once
+    for place, record in held.items():
+        problem = next((why for known, why in judged if known == record), "")
+        if problem == "":
+            problem = _problem(record, generations)
+            judged.append((record, problem))
+        if problem is not None:
+            wanting[place] = problem
+    found = {place: record for place, record in held.items() if place not in wanting}
     best = max(found.values(), key=lambda each: (each.retain_until, each.generation), default=None)
     if best is not None:
         wanting |= {place: "record-older" for place, record in found.items() if record != best}
     return CheckedRecords(best, wanting)
+
+
+def _problem(record: ObjectRecord, generations: GenerationKeys) -> str | None:
+    try:
+        record.check_retention(generations)
+        record.data_key(generations)
+    except NotFound:
+        return "generation-gone"
+    except RecordMalformed:
+        return "record-malformed"
+    except IntegrityError:
+        return "record-forged"
+    return None
