@@ -34,7 +34,7 @@ from zdda.storage.memory_key_area import MemoryKeyArea
 from zdda.storage.object_record import ObjectRecord
 from zdda.storage.s3_key_area import S3KeyArea
 from zdda.storage.s3_plain_bucket import PlainBucket
-from zdda.storage.slots import COPY, HEADER, LARGEST_BODY, SLOTS, decode_copy, encode_copy
+from zdda.storage.slots import COPY, HEADER, LARGEST_BODY, SLOTS, decode_copy, encode_copy, slot_offset
 
 TENANT = tenant_id("nemocnice")
 UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
@@ -353,3 +353,33 @@ def test_a_record_that_rots_is_left_out_of_the_list(tmp_path: Path) -> None:
     segment.write_bytes(data)
     assert [each.name.package.int for each in area.records()] == [2]
     area.close()
+
+
+def test_slots_of_no_use_are_told_and_overwritten_when_they_are_reclaimed(tmp_path: Path) -> None:
+    area = FilesystemKeyArea(tmp_path, system_entropy)
+    kept, damaged, doubled = (record(number) for number in (1, 2, 3))
+    for each in (kept, damaged, doubled):
+        area.write(each)
+    area.close()
+    path = tmp_path / "segment-000000.slots"
+    data = bytearray(path.read_bytes())
+    for copy in (0, 1):
+        data[slot_offset(1, copy) + 100] ^= 1
+        at, twin = slot_offset(9, copy), slot_offset(2, copy)
+        data[at : at + COPY] = data[twin : twin + COPY]
+    path.write_bytes(data)
+
+    area = FilesystemKeyArea(tmp_path, system_entropy)
+    assert area.lost == 2
+    area.destroy(doubled.name)  # the second one too
+    assert area.lost == 1
+    area.reclaim()
+    assert area.lost == 0
+    area.close()
+    area = FilesystemKeyArea(tmp_path, system_entropy)
+    assert (area.lost, area.damaged) == (0, 0)
+    assert [each.name for each in area.records()] == [kept.name]
+    area.close()
+    data = bytearray(path.read_bytes())
+    for each in (damaged, doubled):
+        assert str(each.name.package).encode() not in data

@@ -46,18 +46,18 @@ def check_copy(blobs: BlobStore, record: ObjectRecord) -> CheckedCopy:
     try:
         stat = blobs.stat(record.address)
         with blobs.open(record.address) as stream:
-            digest, length = hashlib.file_digest(stream, "sha256"), stream.tell()  # type: ignore[arg-type]
+            digest = hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
     except NotFound:
         return CheckedCopy(0, Defect.MISSING)
     except OSError:
         return CheckedCopy(0, Defect.UNREADABLE)
-    if length != record.length:
-        return CheckedCopy(length, Defect.OTHER_LENGTH)
-    if digest.digest() != record.address.digest:
-        return CheckedCopy(length, Defect.OTHER_BYTES)
+    if stat.length != record.length:
+        return CheckedCopy(stat.length, Defect.OTHER_LENGTH)
+    if digest != record.address.digest:
+        return CheckedCopy(stat.length, Defect.OTHER_BYTES)
     if stat.retain_until < lock_of(blobs, record):
-        return CheckedCopy(length, Defect.LOCK_TOO_SHORT)
-    return CheckedCopy(length)
+        return CheckedCopy(stat.length, Defect.LOCK_TOO_SHORT)
+    return CheckedCopy(stat.length)
 
 
 def lock_of(blobs: BlobStore, record: ObjectRecord) -> datetime:

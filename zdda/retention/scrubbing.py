@@ -35,6 +35,7 @@ from zdda.packaging.preservation_events import EventOutcome, EventType, Preserva
 from zdda.retention.copy_check import CheckedCopy, CheckedRecords, check_copy, check_records
 from zdda.retention.mending import NoGoodCopy, mend_copy, mend_records
 from zdda.retention.read_budget import ReadBudget
+from zdda.retention.record_slots import reclaim_slots
 from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
 from zdda.storage.key_area import KeyArea
 from zdda.storage.site import Site
@@ -93,7 +94,10 @@ class Scrubber(WorkSource):
 
     def run_one(self) -> bool:
         worked = [self._of_site(site) for site in self._sites]
-        return any(worked)
+        if any(worked):
+            return True
+        reclaim_slots(self._database, self._places, {site.name for site in self._sites}, self._generations, self._clock)
+        return False
 
     def settle(self) -> None:
         self._readers.shutdown()
@@ -129,6 +133,9 @@ class Scrubber(WorkSource):
 
     def _look(self, site: Site, name: ObjectName) -> _Seen:
         records = check_records(self._places_of(site), name, self._generations)
+        if records.best is None:
+            elsewhere = check_records(self._places, name, self._generations)
+            records = CheckedRecords(elsewhere.best, records.wanting)
         return _Seen(name, records, None if records.best is None else check_copy(site.blobs, records.best))
 
     def _places_of(self, site: Site) -> dict[str, KeyArea]:

@@ -31,7 +31,7 @@ class FilesystemKeyArea:
     A record's two copies are never both on their way to the disk: who writes a name, or destroys it, has it alone
     until the sync is done. After a failed sync, write or erasure nothing more is written until the folder is opened
     anew: what the kernel then says of a page is not to be believed. ``damaged`` tells, after opening, how many slots
-    held a copy that is neither valid nor blank.
+    held a copy that is neither valid nor blank, ``lost`` how many slots are of no use before ``reclaim``.
     """
 
     def __init__(self, folder: Path, entropy: Entropy, *, passes: int = 3, crash: CrashPoint = no_crash) -> None:
@@ -51,6 +51,8 @@ class FilesystemKeyArea:
         self._index: dict[ObjectName, _Place] = {}
         self._free: list[_Place] = []
         self._syncs: dict[Segment, _GroupSync] = {}
+        self._lost: list[_Place] = []
+        self._twins: dict[ObjectName, list[_Place]] = {}
         self.damaged = 0
         try:
             for path in sorted(folder.glob(f"segment-{'[0-9]' * 6}.slots")):
@@ -112,6 +114,8 @@ class FilesystemKeyArea:
         with self._alone(name):
             with self._lock:
                 place = self._index.pop(name, None)
+            self._erase_all(self._twins.get(name, []))
+            self._twins.pop(name, None)
             if place is None:
                 return
             try:
@@ -123,6 +127,28 @@ class FilesystemKeyArea:
             with self._lock:
                 self._free.append(place)
 
+    @property
+    def lost(self) -> int:
+        """How many slots nothing is written to: they tell of no record, or of one that lies in another slot."""
+        return len(self._lost) + sum(map(len, self._twins.values()))
+
+    def reclaim(self) -> None:
+        """Overwrites those slots, as ``destroy`` does, and writes there again. For a caller who knows that this place
+        has every record it has to have: what lies there may be the rest of one. Raises ``StoreFailed``."""
+        for name in list(self._twins):
+            with self._alone(name):
+                self._erase_all(self._twins.get(name, []))
+                self._twins.pop(name, None)
+        with self._erring():
+            self._erase_all(self._lost)
+
+    def _erase_all(self, places: list[_Place]) -> None:
+        while places:
+            segment, slot = places[-1]
+            segment.erase(slot, self._passes, self._entropy)
+            with self._lock:
+                self._free.append(places.pop())
+
     @contextmanager
     def _alone(self, name: ObjectName) -> Iterator[None]:
         with self._released:
@@ -132,14 +158,20 @@ class FilesystemKeyArea:
                 raise StoreFailed("the key area takes no writes since an error of its medium")
             self._busy.add(name)
         try:
-            yield
-        except (OSError, StoreFailed) as error:
-            self._failed = True
-            raise StoreFailed("the key area's medium fails") from error
+            with self._erring():
+                yield
         finally:
             with self._released:
                 self._busy.discard(name)
                 self._released.notify_all()
+
+    @contextmanager
+    def _erring(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, StoreFailed) as error:
+            self._failed = True
+            raise StoreFailed("the key area's medium fails") from error
 
     def _take(self) -> _Place:
         if not self._free:
@@ -156,17 +188,22 @@ class FilesystemKeyArea:
         segment.sync()  # what the scan reads is then on the disk, whatever became of those who wrote it
         self._segments.append(segment)
         self._syncs[segment] = _GroupSync(segment.sync)
-        free = []
+        free: list[_Place] = []
         for slot, body, damaged in segment.scan():
             self.damaged += damaged
             if not body:
-                if not damaged:
-                    free.append((segment, slot))
+                (self._lost if damaged else free).append((segment, slot))
                 continue
             try:
-                self._index[ObjectRecord.decode(body).name] = (segment, slot)
+                name = ObjectRecord.decode(body).name
             except RecordMalformed:
                 self.damaged += 1
+                self._lost.append((segment, slot))
+                continue
+            if name in self._index:  # nobody but a disk, or whoever writes to it, makes a second one
+                self._twins.setdefault(name, []).append((segment, slot))
+            else:
+                self._index[name] = (segment, slot)
         self._free += reversed(free)
 
 
