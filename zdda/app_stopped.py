@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
@@ -32,9 +32,9 @@ from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind
 from zdda.retention.disposal import DisposalDesk
 from zdda.settings import Settings
-from zdda.storage.blob_store import BlobStore
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.key_area_survey import KeyAreaSurvey
+from zdda.storage.site import Site
 from zdda.store_opening import engine_at
 from zdda.trust.anchors import TrustAnchors
 
@@ -132,7 +132,7 @@ def revalidation(
         anchors = anchors_from(folder, settings.trust.documents) if rules.anchors is None else rules.anchors
         records = [each for each in vault.store.records() if each.name.kind is ObjectKind.AIP]
         with closing(WorkerPool(1, limits, REVALIDATION)) as pool:
-            run = Revalidation(pool, _placed(vault.blobs), vault.generations, anchors, rules.at, rules.policy)
+            run = Revalidation(pool, _placed(vault.sites), vault.generations, anchors, rules.at, rules.policy)
             for done, each in enumerate(records):
                 progress(done, len(records))
                 revalidated = run.package(each)
@@ -169,11 +169,10 @@ def _purged(engine: Engine) -> Purged:
         engine.dispose()
 
 
-def _placed(blobs: BlobStore) -> Placed:
-    if isinstance(blobs, FilesystemBlobs):
-        folder = blobs  # narrowed for the function below
+def _placed(sites: Sequence[Site]) -> Placed:
+    if len(sites) == 1 and isinstance(folder := sites[0].blobs, FilesystemBlobs):
         return lambda address: nullcontext(folder.path(address))
-    return partial(copied, blobs)
+    return partial(copied, [site.blobs for site in sites])
 
 
 @contextmanager

@@ -262,3 +262,12 @@ def test_damage_found_in_reading_is_noted_once_and_only_where_a_copy_should_lie(
     with world.database.read() as tx:
         (copy,) = copies_of(tx, record.name, ["praha"])
     assert (copy.state, copy.problem) == (CopyState.DAMAGED, "object-missing")
+
+
+def test_a_site_that_acknowledges_and_keeps_nothing_stays_behind(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    away(world)
+    record = world.deposit(1)
+    back(world)
+    monkeypatch.setattr(world.brno, "mend", lambda *_arguments: None)
+    world.replicate()
+    assert world.state(record) is CopyState.MISSING

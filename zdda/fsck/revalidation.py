@@ -7,6 +7,7 @@ the package: nothing is fetched, and nothing is changed. New reports are given b
 from __future__ import annotations
 
 import base64
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
@@ -24,7 +25,7 @@ from zdda.fsck.replay import CannotReplay, PackageReplay
 from zdda.jobs.worker_pool import WorkerFailed, WorkerPool, WorkerRefused
 from zdda.model.canonical_json import parse_json
 from zdda.model.clock import format_time, parse_time
-from zdda.model.errors import ZddaError
+from zdda.model.errors import IntegrityError, NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress, tenant_id
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.aip_reader import open_aip
@@ -42,16 +43,28 @@ _CHUNK = 1024 * 1024
 
 
 Placed = Callable[[ContentAddress], AbstractContextManager[Path]]
-"""Where a worker finds the stored, encrypted bytes of an object meanwhile; raises ``NotFound``, ``Unavailable``."""
+"""Where a worker finds the stored, encrypted bytes of an object meanwhile; raises ``NotFound``, ``Unavailable``,
+``IntegrityError``."""
 
 
 @contextmanager
-def copied(blobs: BlobStore, address: ContentAddress) -> Iterator[Path]:
-    """A copy in a temporary file, of a store that no worker can reach: they do not speak to the network."""
+def copied(sites: Sequence[BlobStore], address: ContentAddress) -> Iterator[Path]:
+    """A copy in a temporary file, of stores that no worker can reach: they do not speak to the network. It is taken
+    from the first site that has the bytes of the address; raises what the last site raised, ``IntegrityError``."""
     with TemporaryDirectory(prefix="zdda-") as folder:
         path = Path(folder) / "object"
-        with blobs.open(address) as source, path.open("wb") as target:
-            shutil.copyfileobj(source, target, _CHUNK)
+        failed: Exception = IntegrityError("what lies at the sites are not the object's bytes")
+        for blobs in sites:
+            try:
+                with blobs.open(address) as source, path.open("wb") as target:
+                    shutil.copyfileobj(source, target, _CHUNK)
+                with path.open("rb") as taken:
+                    if hashlib.file_digest(taken, "sha256").digest() == address.digest:
+                        break
+            except (NotFound, Unavailable) as error:
+                failed = error
+        else:
+            raise failed
         yield path
 
 

@@ -125,8 +125,8 @@ def test_reports_on_documents_that_the_package_does_not_have(archive: SimulatedA
 def test_a_store_without_paths_is_copied_and_nothing_is_left(archive: SimulatedArchive, tmp_path: Path) -> None:
     blobs = archive.archive.vault.blobs
     with patch.object(tempfile, "tempdir", str(tmp_path)):
-        assert run(archive, partial(copied, blobs)) == run(archive, in_place(archive))
-        with copied(blobs, next(iter(blobs.addresses()))) as path:
+        assert run(archive, partial(copied, [blobs])) == run(archive, in_place(archive))
+        with copied([blobs], next(iter(blobs.addresses()))) as path:
             assert path.is_relative_to(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -152,5 +152,5 @@ def test_whatever_a_worker_does_is_told_of_the_package(archive: SimulatedArchive
 
 
 def test_an_object_that_is_gone_is_told(archive: SimulatedArchive) -> None:
-    (lost,) = run(archive, partial(copied, MemoryBlobs())).found
+    (lost,) = run(archive, partial(copied, [MemoryBlobs()])).found
     assert lost["error"].startswith("not-found")

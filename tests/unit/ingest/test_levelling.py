@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.archive import SimulatedArchive, make_archive, prepare
+from zdda.app_stopped import rebuild_catalog
 from zdda.catalog.object_copies import CopyState, due_copies, move_copy, site_report
 from zdda.ingest.levelling import SiteInUse
 from zdda.model.clock import SystemClock
+from zdda.settings import load
+from zdda.storage.filesystem_blobs import FilesystemBlobs
 
 _SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{1}"\nimmutable = false\n'
 SITES = _SITE.format("main", "store") + _SITE.format("brno", "store-brno")
@@ -75,4 +78,25 @@ def test_a_site_is_not_left_out_while_something_lies_there(tmp_path: Path) -> No
     with_sites(tmp_path, sites=ONE)
     archive = make_archive(tmp_path)
     assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (0, 0))
+    archive.close()
+
+
+def test_a_rebuilt_catalog_knows_where_everything_lies(tmp_path: Path) -> None:
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    brno = archive.archive.vault.sites[1].blobs
+    assert isinstance(brno, FilesystemBlobs)
+    brno.path(next(brno.addresses())).unlink()
+    archive.close()
+    for path in tmp_path.glob("catalog.db*"):
+        path.unlink()
+    (tmp_path / "spool" / "zdda-spool.json").unlink()
+    assert rebuild_catalog(load(tmp_path / "zdda.toml"), tmp_path, lambda _done, _all: None).problems == []
+    archive = make_archive(tmp_path)
+    assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (2, 1))
+    archive.settle()
+    assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (3, 0))
+    assert len(list(archive.archive.vault.sites[1].blobs.addresses())) == 3
     archive.close()
