@@ -18,6 +18,7 @@ from zdda.model.errors import InvalidInput
 from zdda.model.identifiers import tenant_id
 from zdda.model.placement import Copies, Placement
 from zdda.model.retention import DisposalMark, IntakePolicy, OnVerdict, RetentionClass
+from zdda.settings_environment import Environment, with_sites_of
 from zdda.settings_keys import KeySettings
 from zdda.settings_section import Section, https_or_loopback
 from zdda.settings_stores import CmisSettings, SftpSettings
@@ -379,7 +380,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return env_settings, init_settings
+        return Environment(settings_cls), init_settings
 
 
 def load(file: Path) -> Settings:
@@ -397,6 +398,10 @@ def load(file: Path) -> Settings:
     )
     if unknown:
         raise SettingsInvalid(f"unknown environment variables: {', '.join(unknown)}")
+    try:
+        values = with_sites_of(os.environ, values)
+    except KeyError as error:
+        raise SettingsInvalid(f"unknown environment variables: {error.args[0]}") from error
     try:
         return Settings(**values)
     except ValidationError as error:

@@ -92,3 +92,42 @@ def test_what_serves_several_classes_lies_where_any_of_them_lies() -> None:
     assert strictest([]) == EVERYWHERE
     assert both.among(["brno", "ostrava", "praha"]) == ("brno", "praha")
     assert EVERYWHERE.among(["brno", "praha"]) == ("brno", "praha")
+
+
+def test_the_environment_sets_keys_of_one_site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZDDA_SITES__BRNO__S3__SECRET_KEY", "hidden-2")
+    monkeypatch.setenv("ZDDA_SITES__BRNO__S3__CONNECT_SECONDS", "2.5")
+    monkeypatch.setenv("ZDDA_SITES__PRAHA__DIRECTORY", "elsewhere")
+    monkeypatch.setenv("ZDDA_SITES__PRAHA__RECORDS__DIRECTORY", "elsewhere-too")
+    praha, brno = loaded(tmp_path, SITES).each_site()
+    assert (brno.s3.secret_key.get_secret_value(), brno.s3.connect_seconds, brno.s3.bucket) == (
+        "hidden-2",
+        2.5,
+        "archive",
+    )
+    assert (praha.directory, praha.records.directory) == (Path("elsewhere"), Path("elsewhere-too"))
+
+
+def test_the_secrets_of_a_site_need_not_stand_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = SITES.replace('s3.secret_key = "hidden"\n', "").replace('"brno"', '"brno-2"')
+    with pytest.raises(SettingsInvalid, match=r"s3\.secret_key"):
+        loaded(tmp_path, without)
+    monkeypatch.setenv("ZDDA_SITES__BRNO_2__S3__SECRET_KEY", "hidden")
+    assert loaded(tmp_path, without).site("brno-2").s3.secret_key.get_secret_value() == "hidden"
+
+
+@pytest.mark.parametrize(
+    "name", ["OSTRAVA__DIRECTORY", "BRNO", "BRNO__KIND__X", "BRNO__S3__SECRET", "BRNO__SECRET_KEY", "BRNO__"]
+)
+def test_what_the_environment_says_of_no_sites_key_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"ZDDA_SITES__{name}", "hidden")
+    with pytest.raises(SettingsInvalid) as caught:
+        loaded(tmp_path, SITES)
+    assert "hidden" not in str(caught.value)
+
+
+def test_all_sites_may_stand_in_one_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZDDA_SITES", '[{"name": "praha"}]')
+    assert [site.name for site in loaded(tmp_path, SITES).each_site()] == ["praha"]
