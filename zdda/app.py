@@ -399,7 +399,8 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_backgr
         replicator = Replicator(workshop.database, vault.store, site, others, workshop.clock, workshop.crash)
         crews.append(Crew(replicator, 1, _NOW_AND_THEN if others else _BEAT))
     if len(vault.sites) > 1:
-        crews += [Crew(source, 1, _SELDOM) for source in moving_work(workshop, vault.store, vault.sites)]
+        moving = moving_work(workshop, vault.store, vault.sites, settings.scrub.bytes_per_second)
+        crews += [Crew(source, 1, _SELDOM) for source in moving]
     if settings.scrub.bytes_per_second:
         crews.append(Crew(_scrubber(settings, workshop, vault), 1, _SELDOM))
     return Runner(crews, _BEAT)

@@ -14,8 +14,11 @@ from zdda.storage.object_store import ObjectStore
 from zdda.storage.site import Site
 
 
-def moving_work(workshop: Workshop, store: ObjectStore, sites: Sequence[Site]) -> list[WorkSource]:
-    """Of one archive with several sites; one thread for each."""
+def moving_work(
+    workshop: Workshop, store: ObjectStore, sites: Sequence[Site], bytes_per_second: int
+) -> list[WorkSource]:
+    """Of one archive with several sites; one thread for each. ``bytes_per_second``: read to verify at most; 0: no
+    bound."""
 
     def placed(_name: ObjectName, retention_class: str | None) -> tuple[str, ...]:
         classes = workshop.classes if retention_class is None else [retention_class]
@@ -26,6 +29,6 @@ def moving_work(workshop: Workshop, store: ObjectStore, sites: Sequence[Site]) -
 
     known = workshop.database, store, sites
     return [
-        Mover(*known, placed, workshop.clock, workshop.crash),
+        Mover(*known, placed, workshop.clock, workshop.crash, bytes_per_second),
         LeavingCopies(*known, agreed, workshop.clock, workshop.crash),
     ]

@@ -15,6 +15,8 @@ from zdda.cli.main import application
 from zdda.ingest.levelling import SiteInUse
 from zdda.model.deposit import DepositState
 from zdda.model.views import DepositStatus
+from zdda.retention.clocks import AgreedTime
+from zdda.storage.filesystem_blobs import FilesystemBlobs
 
 _SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{0}"\nimmutable = false\n'
 
@@ -92,6 +94,33 @@ def test_an_archive_runs_while_its_objects_move(command: list[str], tmp_path: Pa
         ("old", 0, 6, False),
     ]
     assert listed[1]["orders"] == ("" if command[0] == "move" else "drained to new")
+
+
+def test_a_store_is_given_up_when_everything_has_left_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_sites(tmp_path, "old", "old", "new")
+    clock = MovedClock()
+    archive = make_archive(tmp_path, clock=clock)
+    deposit = archive.deposit([b"kept"])
+    work(archive, clock)
+    assert run(tmp_path, "drain", "old", "--to", "new").exit_code == 0
+    work(archive, clock)
+
+    def agreed(*_: object) -> AgreedTime:
+        return AgreedTime((("system", clock.now()), ("timestamp", clock.now())), b"")
+
+    monkeypatch.setattr("zdda.moving_work.ask_clocks", agreed)
+    monkeypatch.setattr(FilesystemBlobs, "own_time", lambda _self: clock.now())
+    clock.leap(timedelta(days=40 * 366))  # batches of evidence are kept for longer than packages
+    work(archive, clock)
+    assert (stored(archive, "old"), stored(archive, "new")) == ((0, 0), (3, 0))
+    assert list(archive.archive.vault.sites[0].blobs.addresses()) == []
+    archive.close()
+    monkeypatch.undo()
+    assert json.loads(run(tmp_path, "list", "--json").output.splitlines()[0])["empty"]
+    with_sites(tmp_path, "new", "new")
+    archive = make_archive(tmp_path)
+    assert read(archive, deposit) == b"kept"
+    archive.close()
 
 
 def test_a_drain_is_stopped(tmp_path: Path) -> None:

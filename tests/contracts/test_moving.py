@@ -144,7 +144,10 @@ class World:
             return False
 
     def move(self, crash: CrashPoint = no_crash) -> None:
-        Mover(self.database, self.store, self.sites, lambda _name, _class: ("a", "b"), self.clock, crash).run_one()
+        self.mover(crash).run_one()
+
+    def mover(self, crash: CrashPoint = no_crash, rate: int = 0) -> Mover:
+        return Mover(self.database, self.store, self.sites, lambda _name, _class: ("a", "b"), self.clock, crash, rate)
 
     def replicate(self) -> None:
         """What replication does."""
@@ -269,6 +272,22 @@ def test_nothing_is_erased_unless_another_copy_is_read_whole(world: World) -> No
     world.leave()
     assert [world.lies("a", each) for each in world.records] == [True, True, False]
     assert world.states(world.records[0]) == GONE
+
+
+def test_no_more_is_read_to_verify_than_the_budget_allows(world: World) -> None:
+    world.order()
+    world.move()
+    world.replicate()
+    world.at(NOW + timedelta(days=3))
+    mover = world.mover(rate=world.records[0].length // 2)  # two of them at once, then one in two seconds
+    left = []
+    for second in range(1, 6):
+        mover.run_one()
+        left.append(sum(world.states(each) == GONE for each in world.records))
+        world.clock.move_to(NOW + timedelta(days=3, seconds=second))
+    assert left[0] < 3
+    assert left == sorted(left)
+    assert left[-1] == 3
 
 
 def test_packages_of_a_class_move_alone(world: World) -> None:

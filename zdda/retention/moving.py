@@ -28,16 +28,18 @@ from zdda.model.objects import ObjectName
 from zdda.model.placement import Placed
 from zdda.retention.copy_check import Defect, check_copy
 from zdda.retention.move_plan import Decision, MoveAction, MovingObject, plan_moves
+from zdda.retention.read_budget import ReadBudget
 from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.site import Site
 
 MOVE_POINTS = ("move.copies-asked", "move.copy-verified", "move.left", "move.ended")
-GROUP = 64
-"""Objects looked at between two looks for other work."""
+GROUP = 256
+"""Objects looked at at once."""
 FRESH = timedelta(days=1)
 """What was written or read then was compared then."""
 _BETWEEN_PASSES = timedelta(seconds=10)
+_A_MOMENT = timedelta(seconds=1)
 _AWAY = timedelta(minutes=1)
 
 PlacementOf = Callable[[ObjectName, "str | None"], "tuple[str, ...]"]
@@ -47,7 +49,8 @@ _log = structlog.get_logger(__name__)
 
 
 class Mover(WorkSource):
-    """Carries orders out. A ``WorkSource`` for one thread."""
+    """Carries orders out. A ``WorkSource`` for one thread. ``bytes_per_second``: how much is read to verify; 0: as fast
+    as it goes."""
 
     def __init__(
         self,
@@ -57,7 +60,9 @@ class Mover(WorkSource):
         placed: PlacementOf,
         clock: Clock,
         crash: CrashPoint = no_crash,
+        bytes_per_second: int = 0,
     ) -> None:
+        self._budget = ReadBudget(bytes_per_second) if bytes_per_second else None
         self._database, self._store, self._placed = database, store, placed
         self._sites = {site.name: site for site in sites}
         self._clock, self._crash = clock, crash
@@ -88,15 +93,20 @@ class Mover(WorkSource):
                 for name, retention_class in found
             ]
         decisions = plan_moves(order, moving)
-        here.left += len(decisions)
         self._ask_for([each for each in decisions if each.action is MoveAction.COPY])
+        left = 0
         for decision in decisions:
-            if decision.action is MoveAction.LEAVE and here.not_before is None:
-                here.left -= self._left(order, decision)
+            if decision.action is MoveAction.LEAVE:
+                outcome = self._left(order, decision)
+                if isinstance(outcome, timedelta):  # these are looked at again
+                    here.not_before = self._clock.now() + outcome
+                    return left > 0
+                left += outcome
+        here.left += len(decisions) - left
         here.after = found[-1][0] if found else None
         if len(found) < GROUP:
             self._end_pass(order, here)
-        return bool(found)
+        return any(each.action in (MoveAction.COPY, MoveAction.LEAVE) for each in decisions)
 
     def _end_pass(self, order: MoveOrder, here: _Pass) -> None:
         """A move is at its end when nothing is left; what is drained may get more, until the site is given up."""
@@ -130,16 +140,17 @@ class Mover(WorkSource):
                     move_copy(tx, site, name, (CopyState.ERASED, CopyState.LEAVING), CopyState.MISSING, now)
         self._crash("move.copies-asked")
 
-    def _left(self, order: MoveOrder, decision: Decision) -> bool:
-        """Whether the copy is given up; it stays while another one is not shown to be good."""
+    def _left(self, order: MoveOrder, decision: Decision) -> bool | timedelta:
+        """Whether the copy is given up; it stays while another one is not shown to be good. A pause, where nothing can
+        be shown for now."""
         name = decision.name
         try:
             good = all(self._is_good(site, name) for site in decision.sites)
+        except _NotNow:
+            return _A_MOMENT
         except ZddaError as error:
             _log.warning("move-waits", source=order.source, reason=error.code, **_named(name))
-            if isinstance(error, Unavailable):
-                self._passes[order.identifier].not_before = self._clock.now() + _AWAY
-            return False
+            return _AWAY if isinstance(error, Unavailable) else False
         if not good:
             return False
         self._crash("move.copy-verified")
@@ -161,8 +172,13 @@ class Mover(WorkSource):
         now = self._clock.now()
         if _checked(copy) > now - FRESH:
             return True
+        if self._budget is not None and not self._budget.allows(now):
+            raise _NotNow
         record = self._store.record(name)
-        defect = check_copy(self._sites[site].blobs, record).defect
+        checked = check_copy(self._sites[site].blobs, record)
+        if self._budget is not None:
+            self._budget.spend(now, checked.read)
+        defect = checked.defect
         if defect is None:
             return True
         if defect is Defect.LOCK_TOO_SHORT:
@@ -173,6 +189,10 @@ class Mover(WorkSource):
                 note(tx, now, "copy-damaged", site=site, problem=str(defect), **_named(name))
                 _log.error("copy-damaged", site=site, problem=str(defect), **_named(name))
         return False
+
+
+class _NotNow(Exception):
+    """Enough was read for now."""
 
 
 class _Pass:
