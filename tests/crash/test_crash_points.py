@@ -31,7 +31,7 @@ pki()  # made before any child is: they all know the same authority
 def declared() -> list[str]:
     """Every ``CRASH_POINTS`` of the package but those of stores that are no folders: their own tests reach them."""
     points: list[str] = []
-    elsewhere = ("zdda.database.", "zdda.cli", "zdda.storage.s3_", "zdda.storage.fsspec_")
+    elsewhere = ("zdda.database.", "zdda.cli", "zdda.storage.s3_", "zdda.storage.fsspec_", "zdda.storage.cmis_")
     for module in pkgutil.walk_packages(zdda.__path__, "zdda."):
         if not module.name.startswith(elsewhere):
             points += getattr(importlib.import_module(module.name), "CRASH_POINTS", ())
