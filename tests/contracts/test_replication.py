@@ -154,6 +154,7 @@ def test_a_site_that_was_away_is_brought_level(world: World) -> None:
     assert {world.state(record) for record in records} == {CopyState.PRESENT}
     assert all(world.is_level(record) for record in records)
     assert not world.replicate()
+    assert world.state(world.deposit(GROUP + 5)) is CopyState.PRESENT  # the store has heard that it is back
 
 
 def test_while_it_is_away_one_copy_is_tried_and_the_pauses_grow(world: World) -> None:

@@ -119,6 +119,7 @@ class Replicator(WorkSource):
             _log.error("replication-failed", site=copy.site, reason=error.code, **_named(copy))
             self._postpone(copy, _NO_SOURCE, error.code)
         else:
+            self._store.site_answered(self._site.name)
             return copy
         return None
 

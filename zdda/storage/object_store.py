@@ -152,15 +152,16 @@ class ObjectStore:
         the sites that are told as present, two places at least, and there the bytes under their lock. If everything
         stops in between, records without bytes may be left: they lock nothing, and the repeated ``put`` completes them.
 
-        Where one copy is enough, a site that does not answer is told as missing, and one that did not answer a moment
-        ago is not asked; else, and where no site is left, what it raised is raised: ``Unavailable``, ``StoreFailed``.
+        Where one copy is enough, a site that does not answer is told as missing, and is not asked again before it has
+        answered somebody else (replication tries it); else, and where no site is left, what it raised is raised:
+        ``Unavailable``, ``StoreFailed``.
         A name means one object for ever: raises ``Conflict``, having written nothing, where an authentic record gives
         it other bytes. A later retention that a place holds already stays."""
         names = placement.among(self.site_names)
         chosen = [known for known in self._sites if known.name in names]
         attempt = _Attempt(placement.copies is Copies.ONE and len(chosen) > 1)
         if attempt.lenient:
-            chosen = [known for known in chosen if not known.health.away] or chosen
+            chosen = [known for known in chosen if not known.health.failing] or chosen
         for key_area in self._own:
             record = self._to_keep(key_area, record)
         for known in chosen:
@@ -256,6 +257,12 @@ class ObjectStore:
         """For each site, whether it can be asked at all; of several, one that just did not answer is not asked."""
         several = len(self._sites) > 1
         return {known.name: not (several and known.health.away) and _answers(known) for known in self._sites}
+
+    def site_answered(self, site: str) -> None:
+        """Told by whoever writes there by another way."""
+        for known in self._sites:
+            if known.name == site:
+                known.health.answered()
 
     def answers(self) -> bool:
         """Whether any site can be asked."""

@@ -35,6 +35,11 @@ class SiteHealth:
         return until is not None and self._monotonic() < until
 
     @property
+    def failing(self) -> bool:
+        """Whether it has not answered since it last failed to, however long ago that was."""
+        return self._until is not None
+
+    @property
     def patience(self) -> float:
         """Seconds within which all but one of a hundred of its latest answers came (its p99), at least ``FLOOR``."""
         return self._patience
