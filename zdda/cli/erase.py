@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -17,11 +18,15 @@ NOT_ALL = 1
 
 
 def erase(
-    package: Annotated[list[UUID], typer.Option(help="A package's identifier; may be given several times.")],
+    package: Annotated[
+        list[UUID] | None, typer.Option(help="A package's identifier; may be given several times.")
+    ] = None,
     folder: Folder = HERE,
     by: Annotated[str, typer.Option(help="Who decided it, as the receipt will say; with --execute.")] = "",
     execute: Annotated[bool, typer.Option("--execute", help="Destroy: nothing brings these packages back.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    receipt: Annotated[UUID | None, typer.Option(help="Print this disposal's receipt (JSON) and do nothing.")] = None,
+    sealed: Annotated[Path | None, typer.Option(help="With --receipt: write it sealed (DER) to this file.")] = None,
 ) -> None:
     """Show what would be destroyed, and why it may be or may not; with --execute destroy it everywhere. All of the
     packages go or none. The archive must not be running; what a site that is away keeps is erased when it is back.
@@ -30,13 +35,18 @@ def erase(
     """
     from zdda.app_stopped import disposing
 
+    if (receipt is None) != bool(package) or (sealed is not None and receipt is None):
+        raise typer.BadParameter("give --package, or --receipt of a disposal")
     if execute and not by.strip():
         raise typer.BadParameter("--execute needs --by: who decided it")
     with saying_why():
         settings = load(folder / "zdda.toml")
         configure_logs(settings.log.level)
         with disposing(settings, folder) as desk:
-            plan = desk.propose(package).plan
+            if receipt is not None:
+                _show(desk.receipt(receipt), sealed)
+                return
+            plan = desk.propose(package or []).plan
             if json:
                 refused = [{"package": str(each.package), "reasons": list(each.reasons)} for each in plan.refused]
                 typer.echo(json_module.dumps({"plan": json_module.loads(plan.encode()), "refused": refused}))
@@ -52,7 +62,7 @@ def erase(
                 typer.echo("nothing was destroyed: --execute does it", err=True)
                 return
             try:
-                disposal = desk.dispose(package, by)
+                disposal = desk.dispose(package or [], by)
             except Conflict as error:
                 typer.echo(f"{error.code}: {error}", err=True)
                 raise typer.Exit(NOT_ALL) from error
@@ -60,4 +70,13 @@ def erase(
             if not desk.go_on():
                 typer.echo("not all of it is destroyed yet: it goes on when the archive runs", err=True)
                 raise typer.Exit(NOT_ALL)
-            typer.echo("destroyed everywhere; the receipt is in the archive", err=True)
+            typer.echo(f"destroyed everywhere; the receipt: zdda erase --receipt {disposal}", err=True)
+
+
+def _show(der: bytes, file: Path | None) -> None:
+    from zdda.packaging.amendment import encode_body, read_amendment
+
+    if file is not None:
+        file.write_bytes(der)
+        return
+    typer.echo(json_module.dumps(encode_body(read_amendment(der)[0].body), indent=2, ensure_ascii=False))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from threading import Lock
@@ -26,6 +27,7 @@ from zdda.catalog.disposals import (
     NewErasure,
     copies_of,
     end_disposal,
+    get_disposal,
     insert_disposal,
     objects_of,
     remove_package,
@@ -40,7 +42,7 @@ from zdda.database.session import AnyRow, TenantDatabase, Transaction
 from zdda.jobs.runner import WorkSource
 from zdda.model.canonical_json import canonical_json, parse_json
 from zdda.model.clock import Clock, Entropy, format_time, parse_time
-from zdda.model.errors import Conflict, InvalidInput, Unavailable, ZddaError
+from zdda.model.errors import Conflict, InvalidInput, NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress, new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.amendment import AmendedPackage, Amendment, make_amendment
@@ -160,6 +162,17 @@ class DisposalDesk:
         self.crash("disposal.decided")
         self.go_on()
         return plan.identifier
+
+    def receipt(self, disposal: UUID) -> bytes:
+        """The DER of a disposal's sealed receipt. Raises ``NotFound`` for a disposal that is not at its end."""
+        with self.database.read() as tx:
+            row = get_disposal(tx, disposal)
+        if row is None or row.amendment_id is None:
+            raise NotFound("there is no such disposal, or it is not at its end")
+        with closing(
+            self.store.open(ObjectName(self.database.tenant, row.amendment_id, ObjectKind.AMENDMENT))
+        ) as stream:
+            return stream.read()
 
     def go_on(self) -> bool:
         """Carries on with every disposal that is not at its end; whether all are. Never raises for one that cannot go

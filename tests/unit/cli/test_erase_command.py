@@ -16,6 +16,7 @@ import zdda.app_stopped
 from tests.simulator.archive import SimulatedArchive, make_archive
 from tests.simulator.disposing import LATER, desk_of, no_authority, packages_of, stores_say
 from zdda.cli.main import application
+from zdda.packaging.amendment import read_amendment
 from zdda.retention.disposal import DisposalDesk
 
 
@@ -59,6 +60,19 @@ def test_what_is_due_is_destroyed_when_told_by_somebody(archive: SimulatedArchiv
     assert len(packages_of(archive)) == 2
     assert run(archive, "--package", one, "--execute", "--by", "archivist").exit_code == 0
     assert packages_of(archive) == [two]
+
+
+def test_the_receipt_is_shown_and_given_sealed(archive: SimulatedArchive, tmp_path: Path) -> None:
+    one, _ = packages_of(archive)
+    told = run(archive, "--package", one, "--execute", "--by", "archivist")
+    disposal = told.output.rpartition("--receipt ")[2].strip()
+    receipt = json.loads(run(archive, "--receipt", disposal).stdout)
+    assert (receipt["disposalId"], receipt["decidedBy"]) == (disposal, "archivist")
+    assert run(archive, "--receipt", disposal, "--sealed", str(tmp_path / "receipt.p7m")).exit_code == 0
+    assert read_amendment((tmp_path / "receipt.p7m").read_bytes())[0].kind == "disposal"
+    assert run(archive, "--receipt", UUID(int=3)).exit_code == 3
+    for wrong in ((), ("--package", one, "--receipt", disposal), ("--package", one, "--sealed", "x")):
+        assert run(archive, *wrong).exit_code == 2
 
 
 def test_what_is_not_due_keeps_all(archive: SimulatedArchive) -> None:
