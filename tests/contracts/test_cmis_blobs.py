@@ -255,6 +255,15 @@ def test_every_answer_has_a_meaning(
     put(store)
 
 
+def test_a_redirect_is_not_followed(guarded: CmisServer, store: CmisBlobs) -> None:
+    with CmisServer() as other:
+        guarded.rule = lambda _request: Answer(307, b"", {"Location": f"{other.service}/repo"})
+        for ask in (store.own_time, lambda: store.stat(address_of(DATA)), lambda: put(store)):
+            with pytest.raises(StoreUnreachable, match="elsewhere"):
+                ask()
+        assert other.seen == []
+
+
 def test_an_answer_without_end_is_not_read(
     guarded: CmisServer, store: CmisBlobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -296,7 +305,7 @@ def test_what_has_no_length_is_no_object(length: object, guarded: CmisServer, st
 def test_content_that_breaks_off_or_is_another_range_is_never_given(guarded: CmisServer, store: CmisBlobs) -> None:
     address = put(store)
     for answer in (
-        Answer(206, DATA[:50], {"Content-Range": f"bytes 100-149/{len(DATA)}"}),
+        Answer(206, DATA, {"Content-Range": f"bytes 100-149/{len(DATA)}"}),
         Answer(206, DATA[:50], {"Content-Range": f"bytes 0-49/{len(DATA)}"}),
         Answer(206, DATA, {"Content-Range": "nonsense"}),
         Answer(200, DATA, cut=100),
