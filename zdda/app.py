@@ -45,7 +45,7 @@ from zdda.ingest.workshop import IntakeLimits, Workshop
 from zdda.jobs.leased_work import LeasedWork, SingleSteps
 from zdda.jobs.report_writing import MODULES as WRITING
 from zdda.jobs.report_writing import WorkerReportWriter
-from zdda.jobs.runner import Circuit, Crew, Runner, WorkSource
+from zdda.jobs.runner import Circuit, Crew, Runner, Seldom, WorkSource
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.key_keepers import generation_keys, make_key_encryption_key, outgoing_tls, seal_signer
 from zdda.model.clock import Clock, Entropy, SystemClock, system_entropy
@@ -388,7 +388,7 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_backgr
     wait = settings.evidence.batch_seconds
     often = min(_IDLE, max(_OFTEN, wait / 4)) if wait else _IDLE  # without a wait, bells tell
     crews = [
-        Crew(Circuit([validation, sealing, closer], [_Audit(workshop.database)]), 1, often, helpers=1),
+        Crew(Circuit([validation, sealing, closer], [Seldom(_Audit(workshop.database))]), 1, often, helpers=1),
         Crew(batches, 2, _IDLE),
         Crew(CanaryWork(workshop.guarantee), 1, _BEAT),
         Crew(trying, 1, _IDLE),

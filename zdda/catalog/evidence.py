@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -22,6 +23,7 @@ from zdda.catalog.tables import (
     evidence_members,
 )
 from zdda.database.session import AnyRow, Transaction
+from zdda.database.types import Moment
 from zdda.model.deposit import DepositState
 from zdda.model.errors import NotFound
 
@@ -46,6 +48,54 @@ _PROVEN = (
     .where(amendments.c.tenant_id == bindparam("tenant"), amendments.c.amendment_id == bindparam("amendment"))
     .values(batch_id=bindparam("of_batch"))
 )
+_TENANT: BindParameter[Any] = bindparam("tenant")
+_BATCH: BindParameter[Any] = bindparam("batch")
+_CANDIDATES = (
+    select(
+        deposits.c.deposit_id,
+        deposits.c.package_id,
+        deposits.c.group_digest,
+        deposits.c.retain_until,
+        deposits.c.stored_at,
+    )
+    .where(
+        ON_THE_WAY,
+        deposits.c.tenant_id == _TENANT,
+        deposits.c.state == DepositState.STORED,
+        deposits.c.batch_id.is_(None),
+        deposits.c.sealed_at <= bindparam("sealed_by", type_=Moment),
+    )
+    .order_by(deposits.c.stored_at, deposits.c.deposit_id)
+    .limit(bindparam("limit"))
+)
+_COMING = (
+    select(deposits.c.deposit_id)
+    .where(
+        ON_THE_WAY,
+        deposits.c.tenant_id == _TENANT,
+        deposits.c.state.in_((DepositState.RECEIVED, DepositState.VALIDATED, DepositState.SEALED)),
+        deposits.c.deferred_reason.is_(None),
+    )
+    .limit(1)
+)
+_GET = select(evidence_batches).where(evidence_batches.c.tenant_id == _TENANT, evidence_batches.c.batch_id == _BATCH)
+_MEMBERS = (
+    select(
+        evidence_members.c.package_id, evidence_members.c.kind, evidence_members.c.sequence, evidence_members.c.digest
+    )
+    .where(evidence_members.c.tenant_id == _TENANT, evidence_members.c.batch_id == _BATCH)
+    .order_by(evidence_members.c.leaf_index)
+)
+_DEPOSITS = (
+    select(deposits)
+    .where(deposits.c.tenant_id == _TENANT, deposits.c.batch_id == _BATCH)
+    .order_by(deposits.c.leaf_index)
+)
+_LATEST_SEAL = select(func.max(deposits.c.sealed_at)).where(
+    deposits.c.tenant_id == _TENANT, deposits.c.batch_id == _BATCH
+)
+_INSERT, _INSERT_MEMBERS = insert(evidence_batches), insert(evidence_members)
+_INSERT_AMENDMENT, _INSERT_AMENDED = insert(amendments), insert(amendment_packages)
 _UNDER_WAY = (
     select(evidence_batches.c.batch_id)
     .where(
@@ -80,25 +130,12 @@ class Candidate:
 
 def candidates(tx: Transaction, limit: int, sealed_by: datetime) -> list[Candidate]:
     """Stored deposits without a batch that say they were sealed by a moment, those that have waited longest first."""
-    rows = tx.execute(
-        select(
-            deposits.c.deposit_id,
-            deposits.c.package_id,
-            deposits.c.group_digest,
-            deposits.c.retain_until,
-            deposits.c.stored_at,
-        )
-        .where(
-            ON_THE_WAY,
-            deposits.c.tenant_id == tx.tenant,
-            deposits.c.state == DepositState.STORED,
-            deposits.c.batch_id.is_(None),
-            deposits.c.sealed_at <= sealed_by,
-        )
-        .order_by(deposits.c.stored_at, deposits.c.deposit_id)
-        .limit(limit)
-    )
-    return [Candidate(*row) for row in rows]
+    return [Candidate(*row) for row in tx.run(_CANDIDATES, limit=limit, sealed_by=sealed_by)]
+
+
+def more_are_coming(tx: Transaction) -> bool:
+    """Whether a deposit is on its way to be stored. One that was deferred is not: it may be long in coming."""
+    return tx.run(_COMING).first() is not None
 
 
 def pending_amendments(
@@ -130,19 +167,18 @@ def insert_batch(
 
     This commits before the timestamp authority is called. ``retain_until`` is the last of the members'.
     """
-    tx.execute(
-        insert(evidence_batches).values(
-            tenant_id=tx.tenant,
-            batch_id=batch_id,
-            state=BatchState.CLOSED,
-            lease_epoch=0,
-            attempts=0,
-            created_at=created_at,
-            disposal_year=retain_until.year,
-            retain_until=retain_until,
-            root=root,
-        )
-    )
+    row = {
+        "tenant_id": tx.tenant,
+        "batch_id": batch_id,
+        "state": BatchState.CLOSED,
+        "lease_epoch": 0,
+        "attempts": 0,
+        "created_at": created_at,
+        "disposal_year": retain_until.year,
+        "retain_until": retain_until,
+        "root": root,
+    }
+    tx.execute(_INSERT, row)
     insert_members(tx, batch_id, dict(enumerate(members)))
     places = [
         {"tenant": tx.tenant, "package": member.package_id, "of_batch": batch_id, "index": index}
@@ -156,7 +192,7 @@ def insert_batch(
 def insert_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
     """Lists leaves of a batch by their numbers in the tree; amendments among them are noted to be in it."""
     tx.execute(
-        insert(evidence_members),
+        _INSERT_MEMBERS,
         [
             {
                 "tenant_id": tx.tenant,
@@ -181,11 +217,7 @@ def insert_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member
 
 def get_batch(tx: Transaction, batch_id: UUID) -> AnyRow:
     """The row; raises ``NotFound``."""
-    row = tx.execute(
-        select(evidence_batches).where(
-            evidence_batches.c.tenant_id == tx.tenant, evidence_batches.c.batch_id == batch_id
-        )
-    ).one_or_none()
+    row = tx.run(_GET, batch=batch_id).one_or_none()
     if row is None:
         raise NotFound("no such evidence batch")
     return row
@@ -193,26 +225,12 @@ def get_batch(tx: Transaction, batch_id: UUID) -> AnyRow:
 
 def members_of(tx: Transaction, batch_id: UUID) -> list[Member]:
     """The leaves in the order of the tree."""
-    rows = tx.execute(
-        select(
-            evidence_members.c.package_id,
-            evidence_members.c.kind,
-            evidence_members.c.sequence,
-            evidence_members.c.digest,
-        )
-        .where(evidence_members.c.tenant_id == tx.tenant, evidence_members.c.batch_id == batch_id)
-        .order_by(evidence_members.c.leaf_index)
-    )
-    return [Member(*row) for row in rows]
+    return [Member(*row) for row in tx.run(_MEMBERS, batch=batch_id)]
 
 
 def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[AnyRow]:
     """The deposits whose packages are the batch's members, by leaf."""
-    return tx.execute(
-        select(deposits)
-        .where(deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id)
-        .order_by(deposits.c.leaf_index)
-    ).all()
+    return tx.run(_DEPOSITS, batch=batch_id).all()
 
 
 def classes_of_batch(tx: Transaction, batch_id: UUID) -> list[str]:
@@ -223,10 +241,7 @@ def classes_of_batch(tx: Transaction, batch_id: UUID) -> list[str]:
 
 def latest_seal_of_batch(tx: Transaction, batch_id: UUID) -> datetime:
     """The latest moment at which a package of the batch says it was sealed."""
-    wanted = select(func.max(deposits.c.sealed_at)).where(
-        deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id
-    )
-    found: datetime = tx.execute(wanted).scalar_one()
+    found: datetime = tx.run(_LATEST_SEAL, batch=batch_id).scalar_one()
     return found
 
 
@@ -244,21 +259,20 @@ def insert_amendment(
 
     ``on_the_way``: the spool file and the object record of one that is not in the stores yet.
     """
+    row = {
+        "tenant_id": tx.tenant,
+        "amendment_id": amendment_id,
+        "kind": kind,
+        "created_at": created_at,
+        "digest": digest,
+        "disposal_year": retain_until.year,
+        "retain_until": retain_until,
+        "spool_file": on_the_way[0] if on_the_way else None,
+        "object_record": on_the_way[1] if on_the_way else None,
+    }
+    tx.execute(_INSERT_AMENDMENT, row)
     tx.execute(
-        insert(amendments).values(
-            tenant_id=tx.tenant,
-            amendment_id=amendment_id,
-            kind=kind,
-            created_at=created_at,
-            digest=digest,
-            disposal_year=retain_until.year,
-            retain_until=retain_until,
-            spool_file=on_the_way[0] if on_the_way else None,
-            object_record=on_the_way[1] if on_the_way else None,
-        )
-    )
-    tx.execute(
-        insert(amendment_packages),
+        _INSERT_AMENDED,
         [
             {
                 "tenant_id": tx.tenant,

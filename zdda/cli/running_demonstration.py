@@ -24,6 +24,7 @@ from zdda.demonstration.server import LoopbackServer, application
 from zdda.demonstration.timestamps import DemonstrationTimestamps
 from zdda.fsck.custody import CustodyStatus
 from zdda.identity.accounts import Role
+from zdda.jobs.worker import settle_collector
 from zdda.model.clock import SystemClock, system_entropy
 from zdda.settings import Settings, load
 
@@ -114,6 +115,7 @@ def start(folder: Path, port: int = 0) -> Demonstration:
     passwords = {PRODUCER: secrets.token_urlsafe(15), CONSUMER: secrets.token_urlsafe(15)}
     archive.accounts.create(PRODUCER, passwords[PRODUCER], [Role.PRODUCER])
     archive.accounts.create(CONSUMER, passwords[CONSUMER], [Role.CONSUMER])
+    settle_collector()
     archive.start()
     listen = settings.listen
     config = server_config(

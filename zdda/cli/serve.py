@@ -18,6 +18,7 @@ def serve(folder: Folder = HERE) -> None:
 
     from zdda.api.server import server_config
     from zdda.app import build
+    from zdda.jobs.worker import settle_collector
 
     with saying_why():
         settings = load(folder / "zdda.toml")
@@ -35,6 +36,7 @@ def serve(folder: Folder = HERE) -> None:
             folder / listen.tls_certificates,
             approved_only=settings.keys.fips,
         )
+    settle_collector()
     archive.start()
     try:
         uvicorn.Server(config).run()

@@ -8,7 +8,7 @@ recorded     the amendment lies in the store; the deposits are archived, their r
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from zdda.audit.log import record
@@ -24,11 +24,12 @@ from zdda.catalog.evidence import (
     is_under_way,
     latest_seal_of_batch,
     members_of,
+    more_are_coming,
     pending_amendments,
 )
 from zdda.catalog.leasing import Lease
 from zdda.catalog.packages import insert_object
-from zdda.database.session import AnyRow
+from zdda.database.session import AnyRow, Transaction
 from zdda.evidence.batch import EvidenceBatch
 from zdda.evidence.hash_tree import HashTree
 from zdda.ingest.archiving import archive_batch, prepare_amendment
@@ -56,6 +57,10 @@ CLOCKS_APART = timedelta(hours=24)
 """How much later than its proof a seal may claim to be: what ``verify`` allows."""
 
 
+LONGEST_GATHERED = timedelta(seconds=0.25)
+"""How long a batch that might close waits for deposits that are about to be stored, once a runner's threads work."""
+
+
 LONGEST_ALONE = timedelta(hours=24)
 """How long an amendment waits for packages that go in the years of its own; then it joins whichever come next."""
 
@@ -73,15 +78,23 @@ class BatchCloser(WorkSource):
 
     def __init__(self, workshop: Workshop, size: int, longest_wait: timedelta) -> None:
         self._workshop, self._size, self._longest_wait = workshop, size, longest_wait
+        self._gathers = False
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        del ring
+        self._gathers = True
 
     def run_one(self) -> bool:
         """Closes one batch when there are enough packages, or one has waited long enough. While the last one is on its
-        way, more may join the next: under load batches grow by themselves, however short the wait."""
+        way, more may join the next, and while deposits are about to be stored, these may: under load batches grow by
+        themselves, however short the wait, and one timestamp serves many."""
         workshop = self._workshop
         now = workshop.clock.now()
         with workshop.database.read() as tx:
             waiting = plan_batch(candidates(tx, self._size, now + CLOCKS_APART), self._size)
-            if not self._due(waiting, now) or (len(waiting) < self._size and is_under_way(tx)):
+            if not self._due(waiting, now):
+                return False
+            if len(waiting) < self._size and (is_under_way(tx) or self._gathers_more(tx, waiting, now)):
                 return False
         workshop.crash("batch.before-close")
         with workshop.database.write() as tx:
@@ -99,6 +112,10 @@ class BatchCloser(WorkSource):
             record(tx, now, "batch-closed", batch=str(batch_id), members=len(members), root=root.hex())
         workshop.crash("batch.closed")
         return True
+
+    def _gathers_more(self, tx: Transaction, waiting: list[Candidate], now: datetime) -> bool:
+        waited = now - min(each.stored_at for each in waiting)
+        return self._gathers and timedelta(0) <= waited < LONGEST_GATHERED and more_are_coming(tx)
 
     def _due(self, waiting: list[Candidate], now: datetime) -> bool:
         if not waiting:

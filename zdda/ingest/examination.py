@@ -20,6 +20,7 @@ from zdda.crypto.streaming_aead import DecryptingReader
 from zdda.ingest.intake_policy import Standing
 from zdda.ingest.workshop import Examination
 from zdda.jobs.worker_pool import WorkerFailed, WorkerPool, WorkerRefused
+from zdda.model.canonical_json import parse_canonical
 from zdda.model.clock import Clock, format_time, parse_time
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import tenant_id
@@ -141,11 +142,18 @@ class WorkerExaminer:
         except WorkerFailed as error:
             _log.error("not-validated", reason=error.details.get("reason"), error=str(error))
             return _not_validated(str(error.details.get("reason")))
+        text = answer["report"]
+        try:
+            report, canonical = parse_canonical(text), text.encode("utf-8")
+        except ValueError:  # such a report would not be the one that everybody else reads
+            _log.error("not-validated", reason="report-not-canonical")
+            return _not_validated("internal")
         return Examination(
             puid=answer["puid"],
             format_name=answer["format"],
             verdict=Standing(answer["verdict"]),
-            report=answer["report"],
+            report=report,
+            canonical=canonical,
             validation_data=tuple((role, base64.b64decode(data)) for role, data in answer["data"]),
             unreadable=answer["unreadable"],
         )
@@ -229,7 +237,7 @@ def _examine(request: dict[str, Any]) -> dict[str, Any]:
         "puid": found.puid if found else None,
         "format": found.name if found else None,
         "verdict": _standing(report),
-        "report": report.as_json(),
+        "report": report.as_canonical_json().decode("utf-8"),
         "data": [[datum.role, _text(datum.data)] for datum in report.validation_data],
         "unreadable": report.refused,
     }

@@ -79,7 +79,7 @@ class ValidationSteps(GroupSteps):
             "validated_at": now,
             "worst": decision.worst,
             "flagged": decision.action is OnVerdict.FLAG,
-            "reports": canonical_json(reports),
+            "reports": b"[" + b",".join(each.report_bytes() for each in found) + b"]",
             "validation_data_file": data_file,
             **({"wrapped_data_key": b""} if rejected else _GIVEN_BACK),
         }

@@ -11,6 +11,7 @@ from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.signing import Signer
 from zdda.database.session import TenantDatabase
 from zdda.ingest.forwarding import Forwarding
+from zdda.model.canonical_json import canonical_json
 from zdda.model.clock import Clock, Entropy
 from zdda.model.identifiers import TenantId
 from zdda.model.objects import ObjectKind, ObjectName
@@ -28,7 +29,8 @@ from zdda.trust.revocation import RevocationData
 class Examination:
     """What was found out about one document: its format, its verdict, the report, and all the data used.
 
-    ``unreadable`` says why a document cannot be read as what it claims to be; it then has no verdict worth having.
+    ``canonical`` is the report's canonical JSON, where it is at hand. ``unreadable`` says why a document cannot be
+    read as what it claims to be; it then has no verdict worth having.
     ``unasked``: how many questions about revocation were worth asking and were not, because of a bound.
     """
 
@@ -39,6 +41,11 @@ class Examination:
     validation_data: tuple[tuple[str, bytes], ...]
     unreadable: str | None = None
     unasked: int = 0
+    canonical: bytes | None = None
+
+    def report_bytes(self) -> bytes:
+        """The report in canonical JSON."""
+        return canonical_json(self.report) if self.canonical is None else self.canonical
 
 
 class Examiner(Protocol):

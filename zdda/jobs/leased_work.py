@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,6 +23,8 @@ from zdda.model.errors import DueLater, FencedOff, ZddaError
 _log = structlog.get_logger(__name__)
 _LONGEST_WAIT = timedelta(minutes=5)
 _FURTHEST = LONGEST_DEFERRAL - timedelta(days=1)
+_LOOKS_AGAIN = 0.1
+"""Seconds after which a source that found nothing, and was told of nothing, looks by itself."""
 _LINGER = 0.01
 """Seconds that what is done waits for what is nearly done, so that both are committed at once."""
 
@@ -94,6 +98,7 @@ class LeasedWork(WorkSource, Generic[Done]):
         self._executor: ThreadPoolExecutor | None = None
         self._ring: Callable[[], None] = lambda: None
         self._gathering = Gathering()
+        self._listens, self._told, self._looked = False, True, -math.inf
         self._changed = threading.Condition(self._lock)
         self._running = 0
         self._finished: list[tuple[Lease, Done | Exception]] = []
@@ -113,6 +118,9 @@ class LeasedWork(WorkSource, Generic[Done]):
             self._let_go(lease.key for lease in claimed)
         return bool(claimed)
 
+    def tell(self) -> None:
+        self._told = True
+
     def heartbeat(self) -> None:
         with self._lock:
             held = list(self._held.values())
@@ -121,6 +129,7 @@ class LeasedWork(WorkSource, Generic[Done]):
                 self._leased.renew(tx, lease, self._lease)
 
     def listen(self, ring: Callable[[], None]) -> None:
+        self._listens = True
         if self._threads:
             self._gathering.begin()
             self._ring, self._executor = ring, ThreadPoolExecutor(self._threads, "leased-work")
@@ -166,11 +175,14 @@ class LeasedWork(WorkSource, Generic[Done]):
 
     def _claim(self, limit: int) -> list[Lease]:
         states = self._states if self._ready is None else tuple(self._ready())
-        if not states:
+        if not states or (self._listens and not self._told and time.monotonic() - self._looked < _LOOKS_AGAIN):
             return []
+        self._told = False  # who tells from here on is heard: the look comes after it
         with self._database.read() as tx:
             if not self._leased.any_due(tx, states):
+                self._looked = time.monotonic()
                 return []
+        self._told = True
         self._gathering.wait()
         with self._database.write() as tx:
             claimed = self._leased.claim(tx, self._owner, states, self._lease, limit)

@@ -24,6 +24,14 @@ class WorkSource(Protocol):
         """Does some of the work that is due; False when there was none. Never raises for a failing piece."""
         ...
 
+    def tell(self) -> None:
+        """There may be something new: without it a source need not look again at once where there was nothing."""
+        return
+
+    def passes_on(self) -> bool:
+        """Whether what this thread did last is the next one's work."""
+        return True
+
     def heartbeat(self) -> None:
         """Holds on to what is being worked at."""
         return
@@ -60,6 +68,34 @@ class Gathering:
             time.sleep(self._seconds)
 
 
+class Seldom(WorkSource):
+    """A source that a runner's threads ask at most every so many seconds: what it does costs the same for much as for
+    little. Without threads it is asked always, and once more at the end."""
+
+    def __init__(self, source: WorkSource, seconds: float = 0.25) -> None:
+        self._source, self._seconds = source, seconds
+        self._last = -math.inf
+        self._begun = False
+
+    def run_one(self) -> bool:
+        now = time.monotonic()
+        if self._begun and now - self._last < self._seconds:
+            return False
+        self._last = now
+        return self._source.run_one()
+
+    def heartbeat(self) -> None:
+        self._source.heartbeat()
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        self._begun = True
+        self._source.listen(ring)
+
+    def settle(self) -> None:
+        self._source.settle()
+        _one(self._source)
+
+
 class Circuit(WorkSource):
     """Several sources, in the order of the work's way, that one thread goes round: what collects at one while it is at
     the others is done together. What can wait is done ``at_leisure``: when the others have nothing, or have kept the
@@ -69,11 +105,23 @@ class Circuit(WorkSource):
         self._pressing, self._at_leisure = tuple(sources), tuple(at_leisure)
         self._sources = (*self._pressing, *self._at_leisure)
         self._rounds = 0
+        self._own = threading.local()
+
+    def tell(self) -> None:
+        self._pressing[0].tell()
+
+    def passes_on(self) -> bool:
+        """What the last of the pressing sources has done, that is."""
+        return bool(getattr(self._own, "passes_on", True))
 
     def run_one(self) -> bool:
-        found = False
+        found = passed = False
         for source in self._pressing:
-            found |= _one(source)
+            if passed:
+                source.tell()
+            passed = _one(source)
+            found |= passed
+        self._own.passes_on = passed
         self._rounds += 1
         if not found or self._rounds >= _MOST_ROUNDS:
             self._rounds = 0
@@ -128,6 +176,7 @@ class Runner:
 
     def wake(self) -> None:
         """There is something new for the first crew."""
+        self._crews[0].source.tell()
         self._ring(0)
 
     def stop(self) -> None:
@@ -160,7 +209,9 @@ class Runner:
         while not self._stopping.is_set():
             heard = bell.rung
             if _one(crew.source):
-                self._ring(place + 1)
+                if place + 1 < len(self._crews) and crew.source.passes_on():
+                    self._crews[place + 1].source.tell()
+                    self._ring(place + 1)
                 self._ring(place - 1)
             elif not hears:
                 self._stopping.wait(crew.idle_seconds)

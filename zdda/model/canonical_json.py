@@ -7,6 +7,7 @@ code units, no white space, no floating-point numbers, UTF-8.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -36,6 +37,20 @@ def parse_json(data: bytes, limit: int = 64 * 1024 * 1024) -> Any:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
     except RecursionError as error:
         raise ValueError("JSON is nested too deeply") from error
+
+
+def parse_canonical(text: str) -> Any:
+    """Reads what ``canonical_text`` writes, several times faster than ``parse_json``; raises ``ValueError`` for any
+    other text."""
+    try:
+        value = _EXACT.decode(text)
+        again = _SORTING.encode(value)
+    except RecursionError as error:
+        raise ValueError("JSON is nested too deeply") from error
+    # of names beyond ASCII the encoder may have another order; where one may stand, all is looked at
+    if again != text or (_PERHAPS_NAMED.search(text) and canonical_text(value) != text):
+        raise ValueError("JSON is not in its canonical form")
+    return value
 
 
 def _is_plain(value: object) -> bool:
@@ -85,3 +100,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"JSON has no {name}")
+
+
+_EXACT = json.JSONDecoder(parse_float=_no_constant, parse_constant=_no_constant)
+_PERHAPS_NAMED = re.compile(r'[^\x00-\x7f"][^"]*+":')

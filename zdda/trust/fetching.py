@@ -15,6 +15,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 import httpx
 import structlog
@@ -33,6 +34,15 @@ _log = structlog.get_logger(__name__)
 
 Due = Callable[[bytes], datetime | None]
 """When an answer says that a newer one is due; None where it does not say."""
+
+
+@lru_cache(maxsize=1024)
+def _parsed(url: str) -> httpx.URL | None:
+    """None for what is no address. The same few stand in most certificates."""
+    try:
+        return httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        return None
 
 
 class Fetcher:
@@ -65,10 +75,8 @@ class Fetcher:
 
     def may_ask_at(self, url: str) -> bool:
         """Whether the settings name the host of ``url``."""
-        try:
-            return self._named(httpx.URL(url))
-        except (httpx.InvalidURL, ValueError):
-            return False
+        parsed = _parsed(url)
+        return parsed is not None and self._named(parsed)
 
     def _named(self, url: httpx.URL) -> bool:
         return url.scheme in ("http", "https") and url.host in self._hosts and not url.userinfo

@@ -15,6 +15,7 @@ from tests.unit.validation.laboratory import NOW, cms_signature, sign_pdf, unsig
 from zdda.ingest import examination
 from zdda.ingest.examination import WorkerExaminer
 from zdda.ingest.workshop import Examination
+from zdda.model.canonical_json import canonical_json
 from zdda.storage.spool import Spool
 from zdda.trust.anchors import TrustAnchors
 from zdda.trust.revocation import RevocationData
@@ -123,3 +124,20 @@ def test_much_data_are_not_given_to_who_may_not_need_them(archive: Archive, monk
     monkeypatch.setattr(examination, "_MOST_GIVEN", 10)
     archive.examine(signed())
     assert archive.examine(signed())[1] == 2
+
+
+def test_a_report_that_is_not_canonical_is_none(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever took a worker over could have its own text kept."""
+    found, _ = archive.examine(signed())
+    assert found.verdict == "TOTAL_PASSED"
+    assert found.report_bytes() == canonical_json(found.report)
+    original = examination.examine_here
+
+    def other(request: dict[str, Any]) -> dict[str, Any]:
+        answer = original(request)
+        return {**answer, "report": answer["report"].replace('"document":', '"document": ', 1)}
+
+    monkeypatch.setattr(examination, "examine_here", other)
+    found, _ = archive.examine(signed())
+    assert (found.verdict, found.report["reason"]) == ("NOT_VALIDATED", "internal")
+    assert found.validation_data == ()

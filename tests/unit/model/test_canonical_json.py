@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zdda.ingest.intake_policy import Standing
-from zdda.model.canonical_json import _ordered, canonical_json, parse_json
+from zdda.model.canonical_json import _ordered, canonical_json, canonical_text, parse_canonical, parse_json
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(st.characters(exclude_categories=["Cs"])),
@@ -58,3 +58,46 @@ def test_ambiguous_or_broken_json_is_refused(data: bytes) -> None:
 def test_json_over_the_limit_is_refused_unread() -> None:
     with pytest.raises(ValueError, match="over 3 bytes"):
         parse_json(b"[1] ", limit=3)
+
+
+@given(VALUES)
+def test_canonical_text_is_read_back(value: object) -> None:
+    assert parse_canonical(canonical_text(value)) == value
+
+
+@given(VALUES, st.integers(0, 200), st.sampled_from([" ", "0", "\\u0041", "1.0", '"a":1,', "\ud800", "NaN", "-0"]))
+def test_other_text_is_not(value: object, place: int, more: str) -> None:
+    text = canonical_text(value)
+    text = text[: place % (len(text) + 1)] + more + text[place % (len(text) + 1) :]
+    try:
+        read = parse_canonical(text)
+    except ValueError:
+        return
+    assert canonical_text(read) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":1}',
+        '{"b":1,"a":1}',
+        '{"a":1.0}',
+        '{"a": 1}',
+        '"\\u0041"',
+        "[1e2]",
+        "-0",
+        "NaN",
+        "1 ",
+        "",
+        "[" * 100_000,
+        '{"\ufffd":1,"\U0001f600":2}',  # in the order of code points, which is not that of UTF-16
+    ],
+)
+def test_what_is_not_canonical_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_canonical(text)
+
+
+def test_quoted_colons_are_no_names() -> None:
+    text = canonical_text({"a": 'Jiří "x":', "b": ["é:", 'ž":"']})
+    assert parse_canonical(text)["a"] == 'Jiří "x":'
