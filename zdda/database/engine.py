@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Lock
@@ -92,8 +93,13 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
+    """By the driver alone: for a word without parameters and rows SQLAlchemy does as much as for a query."""
     reading = connection.get_execution_options().get(_READ, False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+    driver: Any = connection.connection.driver_connection
+    try:
+        driver.execute("BEGIN" if reading else "BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:  # locked for longer than the busy timeout, or the disk fails
+        raise DatabaseUnavailable("the database does not answer") from None
 
 
 def answers(engine: Engine) -> bool:

@@ -36,6 +36,7 @@ def test_a_deposit_is_archived(archive: FakeArchive, call: Any) -> None:
     assert answer.headers["location"] == "/v1/deposits/00000000-0000-0000-0000-000000000001"
     [reception] = archive.receptions
     assert (reception.account, reception.key, reception.ended) == ("kis", None, "committed")
+    assert not archive.aborted.is_set()
     assert reception.correlation_id == answer.headers["x-correlation-id"]
     assert [(d.role, d.name, d.media_type, d.data) for d in reception.documents] == [
         ("main", "report.pdf", "application/pdf", b"%PDF-1.7"),

@@ -104,7 +104,8 @@ def deposits_router(deposits: Deposits, authenticator: Authenticator, limits: De
 
     async def _receive(request: Request, account: Account, key: str | None, boundary: bytes) -> DepositStatus:
         reception = await uploads.run(deposits.begin, account.name, key, request.state.correlation_id)
-        return await receive(request, boundary, _Parts(reception), limits, uploads, reception.commit, reception.abort)
+        commit, abort = reception.commit, reception.abort
+        return await receive(request, boundary, _Parts(reception), limits, uploads, commit, abort, lasting=True)
 
     async def _settled(status: DepositStatus, seconds: float) -> DepositStatus:
         # with every waiting place taken, 202 at once is better than a queue of callers

@@ -93,9 +93,13 @@ async def receive(
     uploads: Threads,
     complete: Callable[[], T],
     abort: Callable[[], None],
+    *,
+    lasting: bool = False,
 ) -> T:
     """Feeds the body to ``parts``, then gives what ``complete`` answers. ``abort`` is called at the end whatever
-    happened, in no cancellation's reach; it must do nothing to what is complete."""
+    happened, in no cancellation's reach; it must do nothing to what is complete. ``lasting``: what has answered is
+    complete and leaves nothing to be cleared away."""
+    completed = False
     try:
         reader = MultipartReader(boundary, parts, limits.max_documents + 2)
         gathered, received = bytearray(), 0
@@ -109,16 +113,20 @@ async def receive(
                 gathered.clear()
 
         def finish() -> T:
+            nonlocal completed
             reader.feed(bytes(gathered))
             reader.finish()
-            return complete()
+            answer = complete()
+            completed = True
+            return answer
 
         return await uploads.run(finish)
     except ClientDisconnect as error:
         raise InvalidInput("the client left before the end of the body") from error
     finally:
-        with anyio.CancelScope(shield=True):
-            await uploads.run(abort)
+        if not (completed and lasting):
+            with anyio.CancelScope(shield=True):
+                await uploads.run(abort)
 
 
 async def _body(request: Request, idle_seconds: float, minimum_rate: int) -> AsyncIterator[bytes]:
