@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from tests.simulator.archive import SimulatedArchive, TickingClock, make_archive, prepare
@@ -114,6 +115,9 @@ def test_a_store_is_given_up_when_everything_has_left_it(tmp_path: Path, monkeyp
     work(archive, clock)
     assert (stored(archive, "old"), stored(archive, "new")) == ((0, 0), (3, 0))
     assert list(archive.archive.vault.sites[0].blobs.addresses()) == []
+    with capture_logs() as logs:
+        assert read(archive, deposit) == b"kept"
+    assert [each for each in logs if each["log_level"] == "error"] == []  # that it is not at the old one is no damage
     archive.close()
     monkeypatch.undo()
     assert json.loads(run(tmp_path, "list", "--json").output.splitlines()[0])["empty"]
