@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -66,6 +66,7 @@ from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
+from zdda.storage.folder_guard import FolderGuard
 from zdda.storage.key_area import KeyArea
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.read_cache import ReadCache
@@ -88,6 +89,7 @@ _OFTEN, _IDLE, _NOW_AND_THEN, _SELDOM, _BEAT = 0.02, 0.25, 1.0, 5.0, 60.0
 class Vault:
     """What lies on disks: keys, stores, spool. Enough to read and to doubt everything, without a catalog."""
 
+    guard: FolderGuard
     tenant: TenantId
     generations: GenerationKeys
     sites: tuple[Site, ...]
@@ -108,6 +110,7 @@ class Vault:
             site.close()
         if self.cache is not None:
             self.cache.close()
+        self.guard.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +156,18 @@ def open_vault(
     ``cached``: with the cache of the settings, for those who want the objects and do not doubt the stores."""
     tenant = tenant_id(settings.archive.tenant)
     generations = generation_keys(settings.keys, folder, entropy, clock)
-    sites = open_sites(settings, folder, entropy, crash)
-    key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
-    cache = _open_cache(settings, folder) if cached else None
-    store = ObjectStore(sites, key_areas, generations, _alarm, cache)
-    waiting = settings.spool
-    spool = Spool(folder / waiting.directory, waiting.minimum_free, crash, most_bytes=waiting.most_bytes)
-    return Vault(tenant, generations, sites, key_areas, store, spool, cache)
+    with ExitStack() as opened:
+        guard = opened.enter_context(closing(FolderGuard(folder)))  # before anything that has no guard of its own
+        sites = open_sites(settings, folder, entropy, crash)
+        for site in sites:
+            opened.callback(site.close)
+        key_areas = tuple(FilesystemKeyArea(folder / path, entropy, crash=crash) for path in settings.keys.key_areas)
+        cache = _open_cache(settings, folder) if cached else None
+        store = ObjectStore(sites, key_areas, generations, _alarm, cache)
+        waiting = settings.spool
+        spool = Spool(folder / waiting.directory, waiting.minimum_free, crash, most_bytes=waiting.most_bytes)
+        opened.pop_all()
+    return Vault(guard, tenant, generations, sites, key_areas, store, spool, cache)
 
 
 def _open_cache(settings: Settings, folder: Path) -> ReadCache | None:

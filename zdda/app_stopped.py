@@ -33,6 +33,7 @@ from zdda.model.objects import ObjectKind
 from zdda.retention.disposal import DisposalDesk
 from zdda.settings import Settings
 from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.folder_guard import FolderGuard
 from zdda.storage.key_area_survey import KeyAreaSurvey
 from zdda.storage.site import Site
 from zdda.store_opening import engine_at
@@ -56,6 +57,7 @@ def open_to_doubt(
     generations = generation_keys(settings.keys, folder, system_entropy, clock)
     generations.current(tenant)
     with ExitStack() as opened:
+        opened.enter_context(closing(FolderGuard(folder)))
         places: list[Place] = []
         for path in settings.keys.key_areas:
             survey = KeyAreaSurvey(folder / path)

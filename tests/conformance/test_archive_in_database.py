@@ -40,8 +40,7 @@ s3 = {{ endpoint = "{endpoint}", bucket = "{bucket}", access_key = "{access_key}
 
 [[sites]]
 name = "brno"
-directory = "brno"
-immutable = false
+{brno}
 [sites.records]
 kind = "database"
 database.url = "sqlite:///records.db"
@@ -82,10 +81,10 @@ def test_objects_lie_in_the_catalog_s_database(backend: str, tmp_path: Path, mon
             make_archive(folder, database_url=url)
 
 
-def with_places(folder: Path, address: S3Address) -> None:
+def with_places(folder: Path, address: S3Address, brno: str = 'directory = "brno"\nimmutable = false') -> None:
     prepare(folder)
     file = folder / "zdda.toml"
-    places = _PLACES.format(**{name: getattr(address, name) for name in address.__slots__})
+    places = _PLACES.format(brno=brno, **{name: getattr(address, name) for name in address.__slots__})
     text = file.read_text("utf-8").replace("[store]\nimmutable = false\n", places)
     file.write_text(text, encoding="utf-8")
     make_stores(load(file), folder, system_entropy)
@@ -120,6 +119,23 @@ def test_every_site_has_its_records_where_it_likes(name: str, tmp_path: Path) ->
     again = make_archive(folder)
     deposited(again, b"another")
     again.close()
+
+
+def test_one_process_has_an_archive_whose_stores_are_all_elsewhere(tmp_path: Path) -> None:
+    """What opens last takes the bucket over: a command beside the running archive must not come so far."""
+    folder = tmp_path / "archive"
+    with_places(folder, address_in("versitygw"), 'kind = "database"\ndatabase.url = "sqlite:///brno.db"')
+    file = folder / "zdda.toml"
+    file.write_text(file.read_text("utf-8") + "\n[keys]\nkey_areas = []\n", encoding="utf-8")
+    archive = make_archive(folder)
+    deposited(archive)
+    for another in (lambda: make_archive(folder), lambda: findings(folder)):
+        with pytest.raises(StoreFailed, match="this archive"):
+            another()
+    deposited(archive, b"another")
+    archive.close()
+    assert findings(folder) == []
+    make_archive(folder).close()
 
 
 def test_every_database_is_purged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
