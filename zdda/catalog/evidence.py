@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BindParameter, ColumnElement, and_, bindparam, func, insert, or_, select, union, update
 
 from zdda.catalog.leasing import Leased
 from zdda.catalog.tables import (
@@ -19,6 +19,7 @@ from zdda.catalog.tables import (
     amendment_packages,
     amendments,
     deposits,
+    destroyed_packages,
     evidence_batches,
     evidence_members,
 )
@@ -234,9 +235,30 @@ def deposits_of_batch(tx: Transaction, batch_id: UUID) -> Sequence[AnyRow]:
 
 
 def classes_of_batch(tx: Transaction, batch_id: UUID) -> list[str]:
-    """The retention classes of the packages that are the batch's members."""
-    found = select(deposits.c.retention_class).where(deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id)
-    return list(tx.execute(found.distinct()).scalars())
+    """The retention classes of the packages that the batch serves: its members, and those of which amendments among its
+    members tell, destroyed ones too."""
+    direct = select(deposits.c.retention_class).where(
+        deposits.c.tenant_id == tx.tenant, deposits.c.batch_id == batch_id
+    )
+    told = (
+        select(amendment_packages.c.package_id)
+        .join_from(
+            evidence_members,
+            amendment_packages,
+            (amendment_packages.c.tenant_id == evidence_members.c.tenant_id)
+            & (amendment_packages.c.amendment_id == evidence_members.c.package_id),
+        )
+        .where(
+            evidence_members.c.tenant_id == tx.tenant,
+            evidence_members.c.batch_id == batch_id,
+            evidence_members.c.kind == "amendment",
+        )
+    )
+    under = [
+        select(table.c.retention_class).where(table.c.tenant_id == tx.tenant, table.c.package_id.in_(told))
+        for table in (deposits, destroyed_packages)
+    ]
+    return sorted(tx.execute(union(direct, *under)).scalars())
 
 
 def latest_seal_of_batch(tx: Transaction, batch_id: UUID) -> datetime:

@@ -41,7 +41,8 @@ class Told:
 
 
 class EvidenceWalk:
-    """Learns batches, then amendments, then packages; at the end says what does not add up.
+    """Learns batches, then amendments, then packages; at the end says what does not add up. ``destroyed_classes``: the
+    retention classes of packages that deletion receipts tell of.
 
     Memory grows with the number of packages: a leaf and a few identifiers for each.
     """
@@ -60,6 +61,7 @@ class EvidenceWalk:
         self._owners: dict[LeafPlace, UUID] = {}
         self._recorded: set[UUID] = set()
         self._destroyed: set[tuple[UUID, str]] = set()
+        self.destroyed_classes: dict[UUID, str] = {}
         self._tree: tuple[UUID, HashTree] | None = None
 
     def batch(self, name: ObjectName, content: bytes) -> Iterator[Finding | Line]:
@@ -110,6 +112,7 @@ class EvidenceWalk:
 
     def _learn_receipt(self, receipt: DeletionReceipt) -> None:
         """What was destroyed is not missing; its leaves are its own still."""
+        self.destroyed_classes.update({each.package: each.retention_class for each in receipt.packages})
         for each in receipt.objects:
             self._destroyed.add((each.package, each.kind))
             if each.leaf is not None:

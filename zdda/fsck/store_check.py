@@ -157,7 +157,8 @@ class StoreCheck:
         """Copies and records that a site does not have, and has to have by the classes that the object serves."""
         name = checked.name
         served = {name.package} if name.kind is ObjectKind.AIP else evidence.packages_of(name)
-        classes = {self._classes.get(package) for package in served}
+        known_classes = evidence.destroyed_classes | self._classes
+        classes = {known_classes.get(package) for package in served}
         wanting = [("copy-missing", "the site has no copy of this object", site, site) for site in checked.absent]
         own = self._stores.own_places
         wanting += [("record-missing", RECORD_MISSING, place, own[place]) for place in known.absent]

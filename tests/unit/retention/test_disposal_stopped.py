@@ -111,3 +111,22 @@ def test_a_file_of_the_spool_is_overwritten_and_removed(archive: SimulatedArchiv
         assert b"x" * 8 not in still_open.read()
     assert not spool.erase("left")
     assert spool.names() == []
+
+
+def test_keys_go_before_copies(archive: SimulatedArchive) -> None:
+    """Whatever stops a disposal: a copy that is gone never leaves a record, and a record may leave a copy."""
+    record, vault = record_of(archive), archive.archive.vault
+    seen: list[tuple[str, int, bool]] = []
+
+    def look(here: str) -> None:
+        if here in ("erasing.record-destroyed", "erasing.records-gone", "erasing.copy-erased"):
+            held = sum(record.name in [each.name for each in area.records()] for area in vault.key_areas)
+            seen.append((here, held, record.address in vault.blobs.addresses()))
+
+    desk_of(archive, crash=look).dispose([record.name.package], "archivist")
+    assert seen == [
+        ("erasing.record-destroyed", 1, True),
+        ("erasing.record-destroyed", 0, True),
+        ("erasing.records-gone", 0, True),
+        ("erasing.copy-erased", 0, False),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
@@ -12,12 +13,16 @@ from sqlalchemy import select
 
 from tests.simulator.archive import TENANT, SimulatedArchive, make_archive, prepare
 from tests.simulator.disposing import LATER, Alarms, desk_of, packages_of, stores_say
+from tests.simulator.pki import pki
+from zdda.app_stopped import open_to_doubt
 from zdda.catalog.object_copies import CopyState
 from zdda.catalog.tables import disposal_copies, object_copies
+from zdda.fsck.store_check import StoreCheck
 from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.retention.disposal import DisposalDesk, NotDue
+from zdda.settings import load
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.site import Site
 
@@ -44,14 +49,16 @@ class Stopped(BaseException):
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedArchive]:
     prepare(tmp_path)
     file = tmp_path / "zdda.toml"
-    file.write_text(file.read_text("utf-8").replace("[store]\nimmutable = false\n", "") + SITES, "utf-8")
+    text = file.read_text("utf-8").replace("[store]\nimmutable = false\n", "")
+    file.write_text(text.replace('name = "patient"', 'name = "patient"\nstores = ["praha"]') + SITES, "utf-8")
     opened = make_archive(tmp_path)
     for key in ("one", "two"):
         opened.deposit([b"%PDF to be forgotten" * 1000], {}, key)
     opened.settle()
     stores_say(monkeypatch, LATER)
     yield opened
-    opened.close()
+    with suppress(OSError):
+        opened.close()
 
 
 def away() -> object:
@@ -133,3 +140,17 @@ def test_a_site_that_goes_away_on_the_way_is_awaited_and_nothing_comes_back(
     assert lies_at(archive, address) == []
     with archive.archive.database.read() as tx:
         assert len(tx.execute(select(disposal_copies.c.told).where(disposal_copies.c.told.is_not(None))).all()) == 2
+
+
+def test_fsck_finds_both_sites_whole_afterwards(archive: SimulatedArchive) -> None:
+    """Packages of two classes, one of which lies at one site; one of each kind is destroyed in turn."""
+    archive.deposit([b"%PDF of another class"], {"retentionClass": "patient"}, "three")
+    archive.settle()
+    for package in packages_of(archive)[1:]:
+        desk_of(archive).dispose([package], "archivist")
+    archive.close()
+    with open_to_doubt(load(archive.folder / "zdda.toml"), archive.folder) as stores:
+        lines = list(StoreCheck(stores, pki().anchors, LATER).lines())
+    codes = {line["code"] for line in lines if line["type"] == "finding"}
+    assert codes <= {"amendment-untrusted", "package-untrusted"}, codes  # the simulated seal has ended by then
+    assert len([line for line in lines if line["type"] == "package"]) == 1
