@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from uuid import UUID
 
 import httpx
 import structlog
@@ -33,7 +32,6 @@ from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
 from zdda.fsck.evidence_tokens import token_checker
 from zdda.identity.accounts import Accounts
-from zdda.ingest.amending import add_preservation_events
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
@@ -54,20 +52,18 @@ from zdda.model.errors import Unavailable
 from zdda.model.identifiers import TenantId, tenant_id
 from zdda.moving_work import moving_work
 from zdda.packaging.mets import Software
-from zdda.packaging.preservation_events import PreservationEvent, PreservationEvents
 from zdda.packaging.sealed_report import ReportSealer
+from zdda.record_keeping import record_keeping
 from zdda.retention.disposal import DisposalDesk, DisposalWork, tell
 from zdda.retention.found_damage import FoundDamage
 from zdda.retention.places import Everywhere
 from zdda.retention.replication import Replicator
-from zdda.retention.scrubbing import Scrubber, ScrubPlan
 from zdda.settings import Settings
 from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.blob_store import BlobStore, CrashPoint, no_crash
 from zdda.storage.durable_files import make_folder
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.folder_guard import FolderGuard
-from zdda.storage.key_area import KeyArea
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.read_cache import ReadCache
 from zdda.storage.site import Site
@@ -347,18 +343,6 @@ class _Audit(WorkSource):
         return sequence(self._database) > 0
 
 
-def _scrubber(settings: Settings, workshop: Workshop, vault: Vault) -> Scrubber:
-    places: dict[str, KeyArea] = {str(number): area for number, area in enumerate(vault.key_areas)}
-    places |= {site.name: site.records for site in vault.sites if site.records is not None}
-
-    def tell(package: UUID, events: Sequence[PreservationEvent]) -> None:
-        add_preservation_events(workshop, package, PreservationEvents(tuple(events)))
-
-    plan = ScrubPlan(settings.scrub.days, settings.scrub.bytes_per_second)
-    database, clock = workshop.database, workshop.clock
-    return Scrubber(database, vault.sites, places, vault.generations, clock, plan, tell, workshop.crash)
-
-
 def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_background: WorkSource) -> Runner:
     vault.store.tell_damage_to(FoundDamage(workshop.database, workshop.clock))
     owner = f"{_owners()}{workshop.entropy(4).hex()}"
@@ -409,8 +393,7 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_backgr
     if len(vault.sites) > 1:
         moving = moving_work(workshop, vault.store, vault.sites, settings.scrub.bytes_per_second)
         crews += [Crew(source, 1, _SELDOM) for source in moving]
-    if settings.scrub.bytes_per_second:
-        crews.append(Crew(_scrubber(settings, workshop, vault), 1, _SELDOM))
+    crews.append(Crew(record_keeping(settings, workshop, vault.sites, vault.key_areas), 1, _SELDOM))
     return Runner(crews, _BEAT)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json as json_module
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -138,6 +139,42 @@ def take_back(
         if new:
             _audit(settings, folder, "generation-restored", generation=content.number, sha256=digest)
     typer.echo(f"generation {content.number} is {'there again' if new else 'there already'}.")
+
+
+@keys.command()
+def destroy(
+    generation: Number,
+    folder: Folder = HERE,
+    execute: Annotated[bool, typer.Option("--execute", help="Destroy: nothing brings the key back.")] = False,
+) -> None:
+    """Destroy the key of a generation that no object record is under any more, and name its exports: they are to be
+    destroyed by hand. From then on no old copy of object records that were under it opens anything. Without --execute
+    only whether it may go. The archive must not be running.
+
+    Exit status: 0 destroyed (or may be), 3 not: something is under it, or cannot be looked at.
+    """
+    from zdda.app import open_catalog, open_vault
+    from zdda.retention.ending_generation import require_unused
+    from zdda.storage.key_area import KeyArea
+
+    with saying_why():
+        settings = load(folder / "zdda.toml")
+        with closing(open_vault(settings, folder)) as vault, open_catalog(settings, folder) as database:
+            places: dict[str, KeyArea] = {str(number): area for number, area in enumerate(vault.key_areas)}
+            places |= {site.name: site.records for site in vault.sites if site.records is not None}
+            if not any(each.number == generation for each in vault.generations.destroyed(vault.tenant)):
+                require_unused(database, places, generation)
+            if not execute:
+                typer.echo(f"nothing is under generation {generation}; --execute destroys its key")
+                return
+            gone = vault.generations.destroy(vault.tenant, generation)
+    exports = [_export(one) for one in gone.exports]
+    with saying_why():
+        _audit(settings, folder, "generation-destroyed", generation=generation, exports=exports)
+    typer.echo(f"the key of generation {generation} is destroyed ({gone.destroyed}).")
+    if exports:
+        typer.echo("Destroy these copies of it, and it is gone:")
+        _tell_exports(exports)
 
 
 @keys.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from zdda.fsck.findings import Finding, Severity, about
 from zdda.fsck.stores import Place, Stores
@@ -18,14 +19,15 @@ RECORD_MISSING = "the place has no record of this object"
 
 @dataclass(slots=True)
 class KnownRecord:
-    """What the places hold of one object. ``record`` is authentic, and the one of latest retention; None where no
-    place has an authentic one. ``key`` is the data key. ``absent``: sites whose own places have none."""
+    """What the places hold of one object. ``record`` is authentic, and the one of latest retention, then generation;
+    None where no place has an authentic one. ``key`` is the data key. ``absent``: sites whose own places have none."""
 
     name: ObjectName
     places: list[str] = field(default_factory=list)
     record: ObjectRecord | None = None
     key: bytes | None = None
     differ: bool = False
+    moving: bool = False
     absent: list[str] = field(default_factory=list)
 
 
@@ -87,8 +89,10 @@ class RecordWalk:
             yield about(record.name, "record-forged", "the record is not the one its key was wrapped for", where=where)
         else:
             held = known.record
-            known.differ = known.differ or (held is not None and held != record)
-            if held is None or record.retain_until > held.retain_until:
+            if held is not None and held != record:
+                moving = held.generation != record.generation and _is_rewrapped(held, record)
+                known.moving, known.differ = known.moving or moving, known.differ or not moving
+            if held is None or _rank(record) > _rank(held):
                 known.record, known.key = record, key
 
     def _compare(self, known: KnownRecord) -> Iterator[Finding]:
@@ -102,6 +106,23 @@ class RecordWalk:
         if known.differ:
             message = "the places hold different records of this object: one of them is older"
             yield about(known.name, "records-differ", message)
+        elif known.moving:
+            message = "the places hold records of this object under two generations"
+            yield about(known.name, "records-moving", message, Severity.PENDING)
+
+
+def _is_rewrapped(one: ObjectRecord, other: ObjectRecord) -> bool:
+    """Whether two authentic records of an object differ in nothing but the generation."""
+    return (one.address, one.length, one.sha512, one.retain_until) == (
+        other.address,
+        other.length,
+        other.sha512,
+        other.retain_until,
+    )
+
+
+def _rank(record: ObjectRecord) -> tuple[datetime, int]:
+    return record.retain_until, record.generation
 
 
 def _decoded(slot: SlotSurvey, where: str) -> tuple[ObjectRecord | None, Finding | None]:

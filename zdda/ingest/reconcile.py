@@ -121,10 +121,12 @@ class _Reconciliation:
             "address": row.address,
             "length": row.length,
             "sha512": row.sha512.hex(),
-            "generation": row.generation,
             "retainUntil": format_time(row.retain_until),
         }
         yield from _compared("object", identifier, line, found)
+        if row.generation != line["generation"]:  # records move to a new generation first, then the row
+            where = Where.PENDING if row.generation < line["generation"] else Where.DIFFERENT
+            yield Difference(where, "object", identifier, "generation")
 
     def _package(self, line: Line) -> Iterator[Difference]:
         package = UUID(line["package"])

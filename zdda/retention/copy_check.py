@@ -65,6 +65,10 @@ def lock_of(blobs: BlobStore, record: ObjectRecord) -> datetime:
     return min(record.retain_until, blobs.latest_lock).replace(microsecond=0)
 
 
+RECORD_MISSING, RECORD_OLDER = "record-missing", "record-older"
+"""A place without a record of the object; with an authentic one that another place has a later one of."""
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedRecords:
     """``best``: the authentic record of latest retention, then of latest generation; None where no place has one.
@@ -82,7 +86,7 @@ def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: 
         try:
             held[place] = key_area.read(name)
         except NotFound:
-            wanting[place] = "record-missing"
+            wanting[place] = RECORD_MISSING
         except RecordMalformed:
             wanting[place] = "record-malformed"
     judged: list[tuple[ObjectRecord, str | None]] = []  # places that agree are judged once
@@ -96,7 +100,7 @@ def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: 
     found = {place: record for place, record in held.items() if place not in wanting}
     best = max(found.values(), key=lambda each: (each.retain_until, each.generation), default=None)
     if best is not None:
-        wanting |= {place: "record-older" for place, record in found.items() if record != best}
+        wanting |= {place: RECORD_OLDER for place, record in found.items() if record != best}
     return CheckedRecords(best, wanting)
 
 

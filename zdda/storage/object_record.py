@@ -92,6 +92,15 @@ class ObjectRecord:
         if not hmac.compare_digest(expected, self.retention_mac):
             raise RecordMalformed("the retention of a record is not authentic")
 
+    def rewrapped(self, generations: GenerationKeys) -> ObjectRecord:
+        """The record under the tenant's current generation: the same object, data key and retention. Raises
+        ``IntegrityError`` where it is not authentic, ``NotFound`` where its generation is gone."""
+        if self.generation == generations.current(self.name.tenant):
+            return self
+        self.check_retention(generations)
+        key = self.data_key(generations)
+        return seal_record(generations, self.name, self.address, self.length, self.sha512, key, self.retain_until)
+
     def prolonged(self, generations: GenerationKeys, retain_until: datetime) -> ObjectRecord:
         """The record with a later retention; raises ``ValueError`` for an earlier one."""
         if retain_until < self.retain_until:
