@@ -111,6 +111,24 @@ def test_erasing_takes_what_was_damaged_too(server: CmisServer) -> None:
     assert names(server) == []
 
 
+def test_bytes_that_the_server_changes_are_not_stored(server: CmisServer) -> None:
+    def change(here: str) -> None:
+        if here == "blob.sent":
+            server.at(f"{PATH}.new").content = b"X" * len(DATA)
+
+    with closing(CmisBlobs(cmis_address(server), crash=change)) as store, pytest.raises(WriteNotKept):
+        put(store)
+    assert names(server) == []
+
+
+def test_a_lock_outlasts_mending(server: CmisServer) -> None:
+    with closing(CmisBlobs(cmis_address(server))) as store:
+        put(store)
+        server.at(PATH).content = b"damaged"
+        store.mend(address_of(DATA), len(DATA), stream_of(DATA), PAST)
+        assert store.stat(address_of(DATA)).retain_until == UNTIL
+
+
 def test_what_rots_twice_under_its_lock_is_mended_twice(guarded: CmisServer, store: CmisBlobs) -> None:
     put(store)
     for _ in range(2):
