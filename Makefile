@@ -23,8 +23,8 @@ test: setup ## everything, system packages included (as root)
 check: setup ## format, lint, layers and types only
 	@deploy/check.sh
 
-campaign-crash: setup ## 500 kill -9 under load; resumable, at most 60 minutes
-	@$(BIN)/python -m tests.crash.campaign --kills 500 --journal .run/campaign-crash
+campaign-crash: setup ## 1,000 kill -9 under load, at one site, then at two; resumable, at most 60 minutes
+	@$(BIN)/python -m tests.crash.campaign --kills 1000 --journal .run/campaign-crash
 
 campaign-sites: setup ## 1,000 documents at two Ceph sites, one of them killed in the middle
 	@SITES_TEST_DOCUMENTS=1000 $(BIN)/python -m pytest -q tests/conformance/test_two_sites.py

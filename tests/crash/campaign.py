@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import socket
 import sqlite3
@@ -42,6 +43,8 @@ CLIENTS = 8
 STATES = ("received", "validated", "sealed", "stored")
 LONGEST = 3600.0
 PASSWORD = "campaign-password"
+SITES = (("main", "store"), ("second", "store-2"))
+_SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{1}"\nrecords = {{ kind = "folder", directory = "{1}-records" }}\n'
 
 
 @dataclass
@@ -83,8 +86,10 @@ class Campaign:
         return ssl.create_default_context(cadata=self.authority.root_certificate())
 
     def run(self, kills: int) -> None:
-        """Kills until ``kills`` have been made in all, under load; then lets everything end."""
+        """Kills until ``kills`` have been made in all, under load; then lets everything end. Half-way a second site
+        comes in: what the first one holds is replicated there under the other kills."""
         deadline = time.monotonic() + LONGEST
+        self._begin_second_half(kills)
         self._start()
         stop = threading.Event()
         journals = [self.folder / f"producer-{number}.jsonl" for number in range(CLIENTS)]
@@ -96,6 +101,7 @@ class Campaign:
             while self.progress.kills < kills and time.monotonic() < deadline:
                 self._wait_for_a_moment()
                 self._kill()
+                self._begin_second_half(kills)
                 self._start()
         finally:
             stop.set()
@@ -120,6 +126,15 @@ class Campaign:
         """Every journal against the archive; raises ``AssertionError``, returns what was counted."""
         counted = check_outcome(self._archive, sorted(self.folder.glob("producer-*.jsonl")), self.authority)
         return counted + Counter(asked_again=self.asked_again)
+
+    def _begin_second_half(self, kills: int) -> None:
+        file = self._archive / "zdda.toml"
+        text = file.read_text("utf-8")
+        if self.progress.kills * 2 >= kills and "[[sites]]" not in text:
+            partial = file.with_suffix(".new")
+            text = re.sub(r"^\[store\]\n(?:[^\[\n].*\n)*", "", text, flags=re.MULTILINE)
+            partial.write_text(text + "".join(_SITE.format(*each) for each in SITES), "utf-8")
+            partial.rename(file)
 
     def _wait_for_a_moment(self) -> None:
         """Until some deposit is in the state that was hit least (five seconds at most), then a random instant."""
@@ -160,11 +175,16 @@ class Campaign:
         raise TimeoutError("the archive does not come up")
 
     def _settle(self) -> None:
-        for _ in range(1200):
-            if not self._states():
+        for _ in range(3000):
+            if not self._states() and not self._missing():
                 return
             time.sleep(0.1)
-        raise TimeoutError(f"deposits do not end: {self._states()}")
+        raise TimeoutError(f"deposits do not end: {self._states()}, {self._missing()} copies are missing")
+
+    def _missing(self) -> int:
+        with sqlite3.connect(f"file:{self._archive / 'catalog.db'}?mode=ro", uri=True, timeout=10) as database:
+            (count,) = database.execute("SELECT count(*) FROM object_copies WHERE state <> 'present'").fetchone()
+            return int(count)
 
     def _load(self) -> Progress:
         if self._file.exists():

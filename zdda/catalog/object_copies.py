@@ -293,6 +293,21 @@ def objects_without_copy(
     ]
 
 
+def names_at(tx: Transaction, site: str, after: ObjectName | None, limit: int) -> list[ObjectName]:
+    """Objects that are present at a site, in the order of their rows."""
+    key = (_COPY.package_id, _COPY.kind, _COPY.sequence)
+    wanted = (
+        select(*key)
+        .where(_COPY.tenant_id == tx.tenant, _COPY.site == site, _COPY.state == CopyState.PRESENT.value)
+        .order_by(*key)
+        .limit(limit)
+    )
+    if after is not None:
+        last = tuple_(literal(after.package), literal(str(after.kind)), literal(after.sequence))
+        wanted = wanted.where(tuple_(*key) > last)
+    return [ObjectName(tx.tenant, package, ObjectKind(kind), number) for package, kind, number in tx.execute(wanted)]
+
+
 def states_at(tx: Transaction, site: str) -> set[CopyState]:
     """In which states copies are at a site."""
     return {state for state in CopyState if tx.run(_ANY, of_site=site, state=str(state)).first() is not None}

@@ -1,9 +1,12 @@
-"""The settings' sites against the catalog's rows, at a start: a new site is to get what its placement says, and no site
-is left out of the settings while something lies there."""
+"""The settings' sites against the catalog's rows, at a start: a new site is to get what its placement says, a new place
+of object records the records of what lies at its site, and no site is left out of the settings while something lies
+there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 from zdda.audit.log import record as audit
 from zdda.catalog.installation import levelled_for, mark_levelled
@@ -11,20 +14,22 @@ from zdda.catalog.object_copies import (
     CopyState,
     forget_site,
     insert_copies,
+    names_at,
     objects_without_copy,
     sites_known,
     states_at,
 )
 from zdda.ingest.workshop import Workshop
 from zdda.model.canonical_json import canonical_json
-from zdda.model.errors import Conflict
+from zdda.model.errors import Conflict, IntegrityError, NotFound
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.placement import Placed, Placement, strictest
 
 AT_ONCE = 1000
 """Objects of one transaction."""
+_WRITERS = 8
 _NOTHING_LIES_THERE = frozenset({CopyState.MISSING, CopyState.ERASED})
-CRASH_POINTS = ("levelled.some", "levelled.all")
+CRASH_POINTS = ("levelled.some", "levelled.records-given", "levelled.all")
 
 
 class SiteInUse(Conflict):
@@ -34,20 +39,22 @@ class SiteInUse(Conflict):
 
 
 def level(workshop: Workshop) -> None:
-    """Notes as missing what lies nowhere yet where the settings place it. Safe to repeat, and does nothing where
-    neither sites nor placements have changed since.
+    """Notes as missing what lies nowhere yet where the settings place it, and gives sites their own records of what
+    lies there. Safe to repeat, and does nothing where neither sites nor placements have changed since.
 
-    Raises ``SiteInUse`` for a site that the settings leave out before it was drained.
+    Raises ``SiteInUse`` for a site that the settings leave out before it was drained, and what a new place raises.
     """
     sites = workshop.store.site_names
     _drop_drained(workshop, sites)
     placements = {name: each.placement for name, each in workshop.classes.items()}
-    wanted = _as_text(sites, placements)
+    wanted = _as_text(sites, placements, workshop.store.sites_with_records)
     with workshop.database.read() as tx:
         if levelled_for(tx) == wanted:
             return
     everything = strictest(placements.values())
     noted = sum(_note_missing(workshop, site, sites, placements, everything) for site in sites)
+    for site in workshop.store.sites_with_records:
+        _give_records(workshop, site)
     with workshop.database.write() as tx:
         mark_levelled(tx, wanted)
         if noted:
@@ -95,6 +102,26 @@ def _note_missing(
         last = found[-1][0]
 
 
+def _give_records(workshop: Workshop, site: str) -> None:
+    """Several at once: they share the place's syncs. What cannot be read anywhere is for ``fsck`` to name."""
+    last: ObjectName | None = None
+
+    def give(name: ObjectName) -> None:
+        with suppress(NotFound, IntegrityError):
+            workshop.store.give_record(site, name)
+
+    with ThreadPoolExecutor(_WRITERS, thread_name_prefix="records") as writers:
+        while True:
+            with workshop.database.read() as tx:
+                names = names_at(tx, site, last, AT_ONCE)
+            for _ in writers.map(give, names):
+                pass
+            workshop.crash("levelled.records-given")
+            if len(names) < AT_ONCE:
+                return
+            last = names[-1]
+
+
 def _placement(
     name: ObjectName, retention_class: str | None, placements: Mapping[str, Placement], everything: Placement
 ) -> Placement:
@@ -104,6 +131,7 @@ def _placement(
     return placements.get(retention_class, everything)
 
 
-def _as_text(sites: Sequence[str], placements: Mapping[str, Placement]) -> str:
+def _as_text(sites: Sequence[str], placements: Mapping[str, Placement], with_records: Sequence[str]) -> str:
     classes = {name: sorted(each.among(sites)) for name, each in placements.items()}
-    return canonical_json({"sites": sorted(sites), "classes": classes}).decode("utf-8")
+    value = {"sites": sorted(sites), "classes": classes, "records": sorted(with_records)}
+    return canonical_json(value).decode("utf-8")

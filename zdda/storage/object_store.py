@@ -131,6 +131,24 @@ class ObjectStore:
         """The sites, in the order of the settings."""
         return tuple(known.name for known in self._sites)
 
+    @property
+    def sites_with_records(self) -> tuple[str, ...]:
+        """Those of them that have a place of object records of their own."""
+        return tuple(known.name for known in self._sites if known.site.records is not None)
+
+    def give_record(self, site: str, name: ObjectName) -> bool:
+        """Writes an object's record into the site's own place where it has none of it; whether it did. A site
+        without a place of its own is left as it is. Raises as ``record`` does."""
+        (own,) = (known.site.records for known in self._sites if known.name == site)
+        if own is None:
+            return False
+        try:
+            self._authentic(own, name)
+        except (NotFound, IntegrityError):
+            own.write(self.record(name))
+            return True
+        return False
+
     def tell_damage_to(self, damaged: Damaged) -> None:
         """From now on; the catalog, which knows where copies should lie, is opened after the stores."""
         self._damaged = damaged

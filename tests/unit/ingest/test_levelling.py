@@ -44,6 +44,20 @@ def test_a_new_site_is_to_get_what_lies_at_the_others(tmp_path: Path) -> None:
     archive.close()
 
 
+def test_a_new_place_of_records_gets_those_of_what_lies_at_its_site(tmp_path: Path) -> None:
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    archive.close()
+    with_sites(tmp_path, sites=ONE + 'records = { kind = "folder", directory = "own" }\n')
+    archive = make_archive(tmp_path)
+    (site,) = archive.archive.vault.sites
+    assert site.records is not None
+    assert list(site.records.records()) == list(archive.archive.vault.store.records())
+    assert len(list(site.records.records())) == 3
+    archive.close()
+
+
 def test_a_class_that_is_placed_elsewhere_is_left_out(tmp_path: Path) -> None:
     archive = make_archive(tmp_path)
     archive.deposit([b"one"], {"retentionClass": "long"})
