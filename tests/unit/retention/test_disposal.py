@@ -35,6 +35,7 @@ from zdda.packaging.amendment import read_amendment
 from zdda.packaging.deletion_receipt import DISPOSAL, DeletionReceipt
 from zdda.retention.clocks import ClocksDisagree
 from zdda.retention.disposal import NotDue
+from zdda.signatures.timestamp_token import parse_timestamp_token
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 
 CONTENTS = [b"%PDF to be forgotten" * 1000, b"with it" * 100]
@@ -100,6 +101,7 @@ def test_the_receipt_tells_what_every_place_and_site_did(archive: SimulatedArchi
     with archive.archive.database.read() as tx:
         plan = tx.execute(select(disposals.c.plan)).scalar_one()
     assert receipt.plan == hashlib.sha256(plan).digest()
+    assert parse_timestamp_token(receipt.token).is_over_digest(receipt.plan)
 
 
 def test_a_destroyed_package_answers_that_it_is_gone(archive: SimulatedArchive) -> None:
