@@ -23,7 +23,7 @@ from zdda.remote_stores import doubt_cmis, doubt_sftp, open_cmis, open_sftp
 from zdda.retention.eraser import Witness
 from zdda.settings import Settings, SiteSettings, StoreSettings
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
-from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, no_crash
+from zdda.storage.blob_store import BlobStore, CrashPoint, StoreFailed, StoreNotGuaranteed, WrongStore, no_crash
 from zdda.storage.file_system_probe import on_a_mount
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.guarantee import CanaryGuarantee, Guarantee, Guarantees, NoGuarantee
@@ -178,7 +178,8 @@ class CanaryWork(WorkSource):
 def _openings(settings: Settings, folder: Path, entropy: Entropy, crash: CrashPoint) -> Sequence[Opening]:
     archive, tenant = settings.archive.id, tenant_id(settings.archive.tenant)
     catalog = settings.database.url.get_secret_value()
-    return [Opening(site, folder, archive, tenant, entropy, catalog, crash) for site in settings.each_site()]
+    sites = settings.each_site()
+    return [Opening(site, folder, archive, tenant, entropy, catalog, crash, len(sites) == 1) for site in sites]
 
 
 def _tell(site: str, event: str, found: Collection[str]) -> None:
@@ -201,9 +202,18 @@ def _directory(opening: Opening) -> Path:
     return directory
 
 
+def _make_folder(opening: Opening) -> None:
+    claim_store(_directory(opening), opening.archive, [opening.tenant])
+
+
 def _open_folder(opening: Opening) -> BlobStore:
     directory = _directory(opening)
-    claim_store(directory, opening.archive, [opening.tenant])
+    if opening.alone:
+        claim_store(directory, opening.archive, [opening.tenant])
+    elif (problem := check_store(directory, opening.archive, [opening.tenant])) == ABSENT:
+        raise StoreUnreachable("the site's folder holds no store: is it mounted? zdda init makes a new one")
+    elif problem is not None:
+        raise WrongStore(problem)
     blobs = FilesystemBlobs(
         directory,
         immutable=opening.site.immutable,
@@ -304,7 +314,7 @@ def _doubt_database(opening: Opening) -> tuple[Blobs, str | None]:
 
 
 KINDS: Mapping[str, Kind] = {
-    "filesystem": Kind(_open_folder, _doubt_folder),
+    "filesystem": Kind(_open_folder, _doubt_folder, _make_folder),
     "s3": Kind(_open_bucket, _doubt_bucket, _make_bucket, _fly_in_bucket),
     "sftp": Kind(open_sftp, doubt_sftp),
     "database": Kind(_open_database, _doubt_database, _make_tables),

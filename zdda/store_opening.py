@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What a kind of store is opened with. ``site`` holds the store's own settings; relative paths are below
-    ``folder``; ``catalog`` is the address of the catalog's database."""
+    ``folder``; ``catalog`` is the address of the catalog's database. ``alone``: the archive has no other site."""
 
     site: SiteSettings
     folder: Path
@@ -31,6 +31,7 @@ class Opening:
     entropy: Entropy
     catalog: str
     crash: CrashPoint = no_crash
+    alone: bool = True
 
     def engine(self, url: str) -> Engine:
         """A database; the catalog's own where no address is given."""

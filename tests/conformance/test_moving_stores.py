@@ -11,12 +11,14 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner, Result
 
 from tests.simulator.archive import SimulatedArchive, TickingClock, make_archive, prepare
+from zdda.app import initialise
 from zdda.catalog.object_copies import site_report
 from zdda.cli.main import application
 from zdda.ingest.levelling import SiteInUse
 from zdda.model.deposit import DepositState
 from zdda.model.views import DepositStatus
 from zdda.retention.clocks import AgreedTime
+from zdda.settings import load
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 
 _SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{0}"\nimmutable = false\n'
@@ -160,6 +162,7 @@ def test_what_contradicts_an_order_is_refused(tmp_path: Path) -> None:
 
 def test_a_store_is_tried_while_the_archive_is_stopped(tmp_path: Path) -> None:
     with_sites(tmp_path, "old", "old", "new")
+    initialise(load(tmp_path / "zdda.toml"), tmp_path)
     tried = run(tmp_path, "test", "new")
     assert tried.output.split("\n")[:3] == ["written", "read and compared", "erased"]
     assert tried.exit_code == 0

@@ -196,7 +196,10 @@ def prepare(folder: Path, database_url: str | None = None, batch_size: int = 100
         settings = load(folder / "zdda.toml")
         initialise(settings, folder)
         return settings
-    return load(folder / "zdda.toml")
+    settings = load(folder / "zdda.toml")
+    if any(each.kind == "filesystem" and not (folder / each.directory).exists() for each in settings.sites):
+        initialise(settings, folder)  # as for every site that is named anew
+    return settings
 
 
 def make_archive(

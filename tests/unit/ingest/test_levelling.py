@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulator.archive import SimulatedArchive, make_archive, prepare
+from zdda.app import initialise
 from zdda.app_stopped import rebuild_catalog
 from zdda.catalog.object_copies import CopyState, due_copies, move_copy, site_report
 from zdda.ingest.levelling import SiteInUse
@@ -22,6 +23,7 @@ def with_sites(folder: Path, classes: str = "", sites: str = SITES) -> None:
     file = folder / "zdda.toml"
     text = file.read_text("utf-8").split("\n[[sites]]")[0].replace("[store]\nimmutable = false\n", "")
     file.write_text(text.replace('name = "long"', f'name = "long"\n{classes}') + sites, "utf-8")
+    initialise(load(file), folder)
 
 
 def counts(archive: SimulatedArchive, site: str) -> tuple[int, int]:
@@ -112,5 +114,22 @@ def test_a_rebuilt_catalog_knows_where_everything_lies(tmp_path: Path) -> None:
     assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (2, 1))
     archive.settle()
     assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (3, 0))
+    assert len(list(archive.archive.vault.sites[1].blobs.addresses())) == 3
+    archive.close()
+
+
+def test_a_site_that_is_not_mounted_is_away_and_nothing_is_made_in_its_place(tmp_path: Path) -> None:
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    archive.close()
+    (tmp_path / "store-brno").rename(tmp_path / "mounted")
+    (tmp_path / "store-brno").mkdir()
+    archive = make_archive(tmp_path)
+    assert archive.archive.vault.store.answering() == {"main": True, "brno": False}
+    assert list((tmp_path / "store-brno").iterdir()) == []
+    (tmp_path / "store-brno").rmdir()
+    (tmp_path / "mounted").rename(tmp_path / "store-brno")
     assert len(list(archive.archive.vault.sites[1].blobs.addresses())) == 3
     archive.close()
