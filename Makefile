@@ -29,6 +29,9 @@ campaign-crash: setup ## 1,000 kill -9 under load, at one site, then at two; res
 campaign-sites: setup ## 1,000 documents at two Ceph sites, one of them killed in the middle
 	@SITES_TEST_DOCUMENTS=1000 $(BIN)/python -m pytest -q tests/conformance/test_two_sites.py
 
+campaign-scrub: setup ## 100,000 clean objects at two sites are scrubbed without a finding; resumable, at most 60 minutes
+	@$(BIN)/python -m tests.scale.scrub_campaign --objects 100000 --folder .run/campaign-scrub
+
 campaign-fuzz: setup ## coverage-guided fuzzing of every parser; resumable, at most 60 minutes
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-fuzz.lock
 	@$(BIN)/python -m tests.fuzz.campaign --minutes 20 --folder .run/campaign-fuzz
