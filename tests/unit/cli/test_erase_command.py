@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -104,3 +104,17 @@ def test_a_database_is_purged_and_the_rest_is_said(tmp_path: Path) -> None:
 def test_a_running_archive_is_not_purged(archive: SimulatedArchive) -> None:
     answer = CliRunner().invoke(application("purge"), ["purge", "--folder", str(archive.folder)])
     assert answer.exit_code == 3
+
+
+def test_an_archive_without_a_timestamp_authority_erases_nothing(tmp_path: Path) -> None:
+    """Wired as the archive is: its settings name no authority."""
+    with closing(make_archive(tmp_path)) as archive:
+        archive.deposit([b"%PDF one" * 100], {}, "one")
+        archive.settle()
+        (one,) = packages_of(archive)
+    arguments = ["--package", str(one), "--execute", "--by", "archivist"]
+    answer = CliRunner().invoke(application("erase"), ["erase", "--folder", str(tmp_path), *arguments])
+    assert answer.exit_code == 3
+    assert "clocks-disagree: no timestamp says what time it is" in answer.output
+    with closing(make_archive(tmp_path)) as archive:
+        assert packages_of(archive) == [one]
