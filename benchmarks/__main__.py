@@ -1,5 +1,5 @@
 """``python -m benchmarks [NAME…]``: unsigned, signed, retrieval, memory, validation, shared, crl, files, scrub, s3,
-s3-large; all without a name. Prints one line each."""
+s3-large, cache; all without a name. Prints one line each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from http.client import HTTPSConnection
+from importlib import import_module
 from io import BytesIO
 from pathlib import Path
 
@@ -209,11 +210,10 @@ def _scrub(folder: Path) -> bool:
     return scrub(folder)
 
 
-def _of_storage(name: str) -> Callable[[Path], bool]:
+def _of_storage(name: str, module: str = "storage") -> Callable[[Path], bool]:
     """Imported late: it needs Ceph."""
 
     def run(folder: Path) -> bool:
-        from benchmarks import storage
         from tests.services.ceph import ceph
         from tests.services.shared_service import ServiceAbsent
 
@@ -222,7 +222,7 @@ def _of_storage(name: str) -> Callable[[Path], bool]:
         except ServiceAbsent as absent:
             print(f"{name}: not measured: {absent}")
             return True
-        benchmark: Callable[[Path], bool] = getattr(storage, name)
+        benchmark: Callable[[Path], bool] = getattr(import_module(f"benchmarks.{module}"), name)
         return benchmark(folder)
 
     return run
@@ -240,6 +240,7 @@ BENCHMARKS = {
     "scrub": _scrub,
     "s3": _of_storage("s3"),
     "s3-large": _of_storage("s3_large"),
+    "cache": _of_storage("cache", "read_cache"),
 }
 
 
