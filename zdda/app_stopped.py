@@ -20,9 +20,14 @@ from zdda.database.purging import Purged, purge_database
 from zdda.database.session import TenantDatabase
 from zdda.fsck.revalidation import MODULES as REVALIDATION
 from zdda.fsck.revalidation import Placed, Revalidated, Revalidation, copied
+from zdda.fsck.store_check import StoreCheck
 from zdda.fsck.stores import Place, SiteStore, Stores
 from zdda.ingest.amending import add_validation, has_validation
 from zdda.ingest.rebuild import CatalogRebuild, RebuildReport
+from zdda.ingest.repair import CatalogRepair, repair_records
+from zdda.ingest.repair_copies import Sites
+from zdda.ingest.repair_records import Place as RecordPlace
+from zdda.ingest.repair_report import RepairReport
 from zdda.ingest.workshop import Workshop
 from zdda.jobs.worker_pool import WorkerLimits, WorkerPool
 from zdda.key_keepers import generation_keys
@@ -32,6 +37,7 @@ from zdda.model.identifiers import tenant_id
 from zdda.model.objects import ObjectKind
 from zdda.retention.disposal import DisposalDesk
 from zdda.settings import Settings
+from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.folder_guard import FolderGuard
 from zdda.storage.key_area_survey import KeyAreaSurvey
@@ -101,6 +107,37 @@ def rebuild_catalog(settings: Settings, folder: Path, progress: Progress) -> Reb
             return CatalogRebuild(database, vault.store, vault.generations, SystemClock(), progress).run()
         finally:
             engine.dispose()
+
+
+def repair_archive(
+    settings: Settings,
+    folder: Path,
+    progress: Progress,
+    clock: Clock = SystemClock(),  # noqa: B008 - without state
+    crash: CrashPoint = no_crash,
+) -> RepairReport:
+    """Brings catalog and stores level; raises what ``open_vault`` and ``open_to_doubt`` raise, ``Unavailable``."""
+    sites = Sites(
+        [each.name for each in settings.each_site()],
+        {each.name: each.retention_class().placement for each in settings.retention},
+    )
+    with open_catalog(settings, folder) as database:
+        with closing(open_vault(settings, folder, clock)) as vault:
+            areas = zip(settings.keys.key_areas, vault.key_areas, strict=True)
+            places = [RecordPlace(str(path), area) for path, area in areas]
+            places += [
+                RecordPlace(f"{each.name} records", each.records, each.name)
+                for each in vault.sites
+                if each.records is not None
+            ]
+            blobs = {each.name: each.blobs for each in vault.sites}
+            written = repair_records(database, places, blobs, vault.store, vault.generations, clock, crash)
+        with open_to_doubt(settings, folder, clock) as stores:
+            lines = list(StoreCheck(stores, own_anchors(settings, folder), clock.now(), progress).lines())
+        with closing(open_vault(settings, folder, clock)) as vault:
+            archive, spool = settings.archive.id, set(vault.spool.names())
+            repair = CatalogRepair(database, vault.store, vault.generations, archive, sites, spool, clock, crash)
+            return repair.run(lines, written)
 
 
 class Keep(StrEnum):

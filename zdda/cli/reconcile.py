@@ -1,4 +1,4 @@
-"""``zdda reconcile``: the stores against the catalog."""
+"""``zdda reconcile``: the stores against the catalog, and both brought level."""
 
 from __future__ import annotations
 
@@ -24,11 +24,18 @@ def reconcile(
         Path | None, typer.Option(help="An inventory of zdda fsck; by default one is made now.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print each difference as JSON, one a line.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Bring catalog and stores level; print what was done.")
+    ] = False,
 ) -> None:
-    """Compare what lies in the stores with what the catalog says; changes nothing.
+    """Compare what lies in the stores with what the catalog says; changes nothing without --repair.
 
-    Exit status: 0 the same, 1 differences or findings, 3 could not compare.
+    Exit status: 0 the same, or level now; 1 differences or findings, or something is lost or left; 3 could not compare.
     """
+    if repair:
+        if inventory is not None:
+            raise typer.BadParameter("a repair makes its own inventory")
+        raise typer.Exit(_repair(folder, json))
     from zdda.app_stopped import open_catalog_to_compare
     from zdda.ingest.reconcile import reconcile as differences_of
 
@@ -62,6 +69,36 @@ def reconcile(
         told = ", ".join(f"{number} {where}" for where, number in differences.items())
         console.print(f"DIFFERENCES: {told}" if told else "THE SAME: stores and catalog tell the same", markup=False)
     raise typer.Exit(1 if differences or findings else 0)
+
+
+def _repair(folder: Path, json: bool) -> int:
+    from zdda.app_stopped import repair_archive
+
+    console = Console(highlight=False)
+    with saying_why(), reading(), progress("objects") as bar:
+        report = repair_archive(load(folder / "zdda.toml"), folder, bar, SystemClock())
+    for item in report.items:
+        if json:
+            typer.echo(
+                json_module.dumps(
+                    {
+                        "did": item.did,
+                        "kind": item.kind,
+                        "identifier": item.identifier,
+                        "where": item.where,
+                        "why": item.why,
+                    }
+                )
+            )
+        else:
+            where = f" at {item.where}" if item.where else ""
+            why = f": {item.why}" if item.why else ""
+            console.print(f"{item.did}: {item.kind} {item.identifier}{where}{why}", markup=False, soft_wrap=True)
+    if not json:
+        told = ", ".join(f"{number} {what}" for what, number in report.counts().items())
+        end = "LEVEL" if report.level else "NOT LEVEL"
+        console.print(f"{end}: {told or 'there was nothing to do'}", markup=False)
+    return 0 if report.level else 1
 
 
 def _inventory(settings: Settings, folder: Path, file: Path | None, opened: ExitStack) -> Iterator[dict[str, Any]]:

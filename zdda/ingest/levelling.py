@@ -91,7 +91,7 @@ def _note_missing(
             missing = [
                 name
                 for name, retention_class in found
-                if site in _placement(name, retention_class, placements, everything).among(sites)
+                if site in placement_of(name, retention_class, placements, everything).among(sites)
             ]
             rows = [(each.package, str(each.kind), each.sequence, Placed((), (site,))) for each in missing]
             insert_copies(tx, rows, workshop.clock.now())
@@ -122,7 +122,7 @@ def _give_records(workshop: Workshop, site: str) -> None:
             last = names[-1]
 
 
-def _placement(
+def placement_of(
     name: ObjectName, retention_class: str | None, placements: Mapping[str, Placement], everything: Placement
 ) -> Placement:
     """That of its class; what serves packages of any class lies where any class does."""

@@ -1,4 +1,5 @@
-"""Compares an inventory of the stores with the catalog, both ways, member by member. Reports only.
+"""Compares an inventory of the stores with the catalog, both ways, member by member. Reports only;
+``zdda.ingest.repair`` acts.
 
 An inventory is what ``fsck`` emits (``zdda-inventory/1``). Values are not repeated in the report: they may be
 personal data, and whoever may see them finds them by identifier and member.
@@ -80,7 +81,14 @@ def reconcile(
     Raises ``ForeignInventory``, and what reading the inventory raises.
     """
     with database.read() as tx:
-        yield from _Reconciliation(tx, generations, archive).differences(inventory)
+        yield from differences_in(tx, generations, archive, inventory)
+
+
+def differences_in(
+    tx: Transaction, generations: GenerationKeys, archive: str, inventory: Iterable[Line]
+) -> Iterator[Difference]:
+    """``reconcile`` within a transaction."""
+    return _Reconciliation(tx, generations, archive).differences(inventory)
 
 
 class _Reconciliation:

@@ -1,16 +1,16 @@
-"""Rows as a rebuild of the catalog writes them: at once what the normal way writes step by step."""
+"""Rows as a rebuild or a repair of the catalog writes them: at once what the normal way writes step by step."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import and_, func, insert, or_, select
 
-from zdda.catalog.evidence import BatchState
-from zdda.catalog.packages import ArchivedDocument
+from zdda.catalog.evidence import BatchState, Member, insert_members
+from zdda.catalog.packages import ArchivedDocument, ArchivedPackage, insert_package
 from zdda.catalog.tables import (
     amendments,
     deposit_documents,
@@ -20,12 +20,20 @@ from zdda.catalog.tables import (
     objects,
     packages,
 )
+from zdda.catalog.validation_objects import ValidationUse, insert_validation_uses
 from zdda.database.session import Transaction
 from zdda.model.deposit import DepositState
+from zdda.model.errors import IntegrityError
 from zdda.model.submission import DocumentDescription, ExternalId
 from zdda.packaging.deletion_receipt import DestroyedPackage
 
 _TABLES = (deposits, packages, objects, evidence_batches, amendments)
+
+
+class NamedTwice(IntegrityError):
+    """Two packages in the stores claim one name; one is left out of the catalog, and stays in the store."""
+
+    code = "named-twice"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,16 @@ class RestoredDeposit:
 
 
 @dataclass(frozen=True, slots=True)
+class RestoredPackage:
+    """``package`` None: it is stored, and no amendment tells that it is archived."""
+
+    deposit: RestoredDeposit
+    documents: Sequence[ArchivedDocument]
+    package: ArchivedPackage | None
+    uses: Sequence[ValidationUse]
+
+
+@dataclass(frozen=True, slots=True)
 class RestoredBatch:
     """A batch: recorded where an amendment tells of it, else timestamped.
 
@@ -85,7 +103,34 @@ def is_empty(tx: Transaction) -> bool:
     return not any(tx.execute(select(func.count()).select_from(table)).scalar_one() for table in _TABLES)
 
 
-def restore_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequence[ArchivedDocument]) -> None:
+def take_names(tx: Transaction, deposit: RestoredDeposit) -> None:
+    """Names that belong to one package for ever; whichever the catalog lists already has them. Two packages share one
+    where an older copy of the catalog was put back and the Producer deposited again. Raises ``NamedTwice``."""
+    external = deposit.external_id
+    for table in (deposits, packages):
+        names = [table.c.deposit_id == deposit.deposit_id]
+        if deposit.idempotency_key is not None:
+            names.append(and_(table.c.account == deposit.account, table.c.idempotency_key == deposit.idempotency_key))
+        if external is not None:
+            names.append(and_(table.c.producer == external.producer, table.c.external_id == external.id))
+        taken = select(table.c.package_id).where(
+            table.c.tenant_id == tx.tenant, table.c.package_id != deposit.package_id, or_(*names)
+        )
+        if tx.execute(taken.limit(1)).first() is not None:
+            raise NamedTwice("another package has its deposit's name, idempotency key or external identifier")
+
+
+def write_package(tx: Transaction, restored: RestoredPackage) -> None:
+    """Writes a package's rows and those of its deposit, of which none may be there; raises ``NamedTwice``, and then
+    nothing was written."""
+    take_names(tx, restored.deposit)
+    if restored.package is not None:
+        insert_package(tx, restored.package)
+        insert_validation_uses(tx, restored.deposit.package_id, restored.uses)
+    _write_deposit(tx, restored.deposit, restored.documents)
+
+
+def _write_deposit(tx: Transaction, deposit: RestoredDeposit, documents: Sequence[ArchivedDocument]) -> None:
     """Writes the deposit, its documents and its history.
 
     What is not in the stores: the request's correlation, the key wrapped for the time on the way (needed no more),
@@ -163,7 +208,7 @@ def destroyed_values(package: DestroyedPackage, disposal: UUID) -> dict[str, obj
     }
 
 
-def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
+def write_batch(tx: Transaction, batch: RestoredBatch) -> None:
     """Writes the batch without its members. One that no amendment records goes on from its object in the store, and
     has no file in the spool."""
     recorded = batch.recorded_at is not None
@@ -177,3 +222,9 @@ def restore_batch(tx: Transaction, batch: RestoredBatch) -> None:
             **{name: getattr(batch, name) for name in RestoredBatch.__dataclass_fields__},
         )
     )
+
+
+def write_members(tx: Transaction, batch_id: UUID, members: Mapping[int, Member]) -> None:
+    """Writes which leaf of a batch is whose."""
+    if members:
+        insert_members(tx, batch_id, members)

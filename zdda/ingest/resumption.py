@@ -101,7 +101,7 @@ def _check_catalog(workshop: Workshop) -> None:
                 if not reported and not known(tx, name.package):
                     raise CatalogOutdated(
                         f"the store holds the {kind} {name.package}, of which the catalog knows nothing: the catalog "
-                        "is older than the store. Make it anew with zdda catalog rebuild"
+                        "is older than the store. Bring both level with zdda reconcile --repair"
                     )
 
 

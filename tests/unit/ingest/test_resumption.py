@@ -143,7 +143,7 @@ def test_an_older_copy_of_the_catalog_is_noticed(tmp_path: Path) -> None:
     archive.settle()
     archive.close()
     put_back(tmp_path / "a", tmp_path / "copy")
-    with pytest.raises(CatalogOutdated, match="catalog rebuild"):
+    with pytest.raises(CatalogOutdated, match="reconcile --repair"):
         later(tmp_path / "a", 2)
 
 
