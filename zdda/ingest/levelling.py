@@ -8,6 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
+import structlog
+
 from zdda.audit.log import record as audit
 from zdda.catalog.installation import levelled_for, mark_levelled
 from zdda.catalog.object_copies import (
@@ -21,7 +23,7 @@ from zdda.catalog.object_copies import (
 )
 from zdda.ingest.workshop import Workshop
 from zdda.model.canonical_json import canonical_json
-from zdda.model.errors import Conflict, IntegrityError, NotFound
+from zdda.model.errors import Conflict, IntegrityError, NotFound, Unavailable
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.placement import Placed, Placement, strictest
 
@@ -29,6 +31,7 @@ AT_ONCE = 1000
 """Objects of one transaction."""
 _WRITERS = 8
 _NOTHING_LIES_THERE = frozenset({CopyState.MISSING, CopyState.ERASED})
+_log = structlog.get_logger(__name__)
 CRASH_POINTS = ("levelled.some", "levelled.records-given", "levelled.all")
 
 
@@ -42,7 +45,8 @@ def level(workshop: Workshop) -> None:
     """Notes as missing what lies nowhere yet where the settings place it, and gives sites their own records of what
     lies there. Safe to repeat, and does nothing where neither sites nor placements have changed since.
 
-    Raises ``SiteInUse`` for a site that the settings leave out before it was drained, and what a new place raises.
+    A place of records that does not answer is tried again at the next start. Raises ``SiteInUse`` for a site that the
+    settings leave out before it was drained.
     """
     sites = workshop.store.site_names
     _drop_drained(workshop, sites)
@@ -53,10 +57,11 @@ def level(workshop: Workshop) -> None:
             return
     everything = strictest(placements.values())
     noted = sum(_note_missing(workshop, site, sites, placements, everything) for site in sites)
-    for site in workshop.store.sites_with_records:
-        _give_records(workshop, site)
+    given = [_give_records(workshop, site) for site in workshop.store.sites_with_records]
+    workshop.crash("levelled.records-given")
     with workshop.database.write() as tx:
-        mark_levelled(tx, wanted)
+        if all(given):
+            mark_levelled(tx, wanted)
         if noted:
             audit(tx, workshop.clock.now(), "sites-levelled", sites=list(sites), missing=noted)
     workshop.crash("levelled.all")
@@ -102,8 +107,9 @@ def _note_missing(
         last = found[-1][0]
 
 
-def _give_records(workshop: Workshop, site: str) -> None:
-    """Several at once: they share the place's syncs. What cannot be read anywhere is for ``fsck`` to name."""
+def _give_records(workshop: Workshop, site: str) -> bool:
+    """Several at once: they share the place's syncs. What cannot be read anywhere is for ``fsck`` to name. False where
+    the place, or every other that has a record, is away."""
     last: ObjectName | None = None
 
     def give(name: ObjectName) -> None:
@@ -114,11 +120,14 @@ def _give_records(workshop: Workshop, site: str) -> None:
         while True:
             with workshop.database.read() as tx:
                 names = names_at(tx, site, last, AT_ONCE)
-            for _ in writers.map(give, names):
-                pass
-            workshop.crash("levelled.records-given")
+            try:
+                for _ in writers.map(give, names):
+                    pass
+            except Unavailable as error:
+                _log.error("records-not-given", site=site, reason=error.code)
+                return False
             if len(names) < AT_ONCE:
-                return
+                return True
             last = names[-1]
 
 

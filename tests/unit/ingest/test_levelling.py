@@ -10,8 +10,10 @@ from zdda.app_stopped import rebuild_catalog
 from zdda.catalog.object_copies import CopyState, due_copies, move_copy, site_report
 from zdda.ingest.levelling import SiteInUse
 from zdda.model.clock import SystemClock
+from zdda.model.errors import Unavailable
 from zdda.settings import load
 from zdda.storage.filesystem_blobs import FilesystemBlobs
+from zdda.storage.filesystem_key_area import FilesystemKeyArea
 
 _SITE = '\n[[sites]]\nname = "{0}"\ndirectory = "{1}"\nimmutable = false\n'
 SITES = _SITE.format("main", "store") + _SITE.format("brno", "store-brno")
@@ -56,6 +58,28 @@ def test_a_new_place_of_records_gets_those_of_what_lies_at_its_site(tmp_path: Pa
     (site,) = archive.archive.vault.sites
     assert site.records is not None
     assert list(site.records.records()) == list(archive.archive.vault.store.records())
+    assert len(list(site.records.records())) == 3
+    archive.close()
+
+
+def test_a_new_place_that_is_away_keeps_no_archive_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    archive.close()
+    with_sites(tmp_path, sites=ONE + 'records = { kind = "folder", directory = "own" }\n')
+
+    def away(_area: object, _record: object) -> None:
+        raise Unavailable("the place does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FilesystemKeyArea, "write", away)
+        make_archive(tmp_path).close()
+    archive = make_archive(tmp_path)
+    (site,) = archive.archive.vault.sites
+    assert site.records is not None
     assert len(list(site.records.records())) == 3
     archive.close()
 
