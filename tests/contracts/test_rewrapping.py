@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import delete, insert, update
 
 from zdda.audit.log import entries, sequence
 from zdda.catalog.object_copies import CopyState, move_copy
@@ -25,6 +25,7 @@ from zdda.model.errors import NotFound, Unavailable
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.placement import Placed
+from zdda.retention.ending_generation import GenerationInUse, require_unused
 from zdda.retention.rewrapping import REWRAP_POINTS, Rewrapper
 from zdda.storage.memory_key_area import MemoryKeyArea
 from zdda.storage.object_record import ObjectRecord, seal_record
@@ -285,6 +286,24 @@ def test_a_place_that_does_not_answer_is_awaited(world: World, monkeypatch: pyte
     while rewrapper.run_one():
         pass
     assert world.found() == {2}
+
+
+def test_a_generation_goes_when_nothing_is_under_it(world: World) -> None:
+    name = world.names[0]
+    with pytest.raises(GenerationInUse, match="80 object records in 0"):
+        require_unused(world.database, world.places, 1)
+    older = world.places["west"].read(name)
+    world.generations.create(world.database.tenant)
+    world.run()
+    require_unused(world.database, world.places, 1)
+    world.places["west"].write(older)
+    with pytest.raises(GenerationInUse, match="1 object records in west"):
+        require_unused(world.database, world.places, 1)
+    world.places["west"].destroy(name)
+    with world.database.write() as tx:
+        tx.execute(update(objects).where(objects.c.package_id == name.package).values(generation=1))
+    with pytest.raises(GenerationInUse, match="catalog lists 1"):
+        require_unused(world.database, world.places, 1)
 
 
 def test_what_a_generation_is_needed_for(world: World) -> None:

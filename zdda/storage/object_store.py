@@ -335,7 +335,7 @@ class ObjectStore:
             return record
         if held.address != record.address:
             raise Conflict("another object of this name is in the archive")
-        return held if held.retain_until > record.retain_until else record
+        return max(record, held, key=lambda one: (one.retain_until, one.generation))
 
 
 class _Attempt:

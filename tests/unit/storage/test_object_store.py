@@ -65,6 +65,17 @@ def world(tmp_path: Path) -> World:
     return World(tmp_path)
 
 
+def test_a_put_that_comes_late_does_not_bring_an_old_generation_back(world: World) -> None:
+    sealed, data = world.record()
+    world.store.put(sealed, lambda: io.BytesIO(data))
+    world.generations.create(TENANT)
+    for area in world.areas:
+        area.write(sealed.rewrapped(world.generations))
+    world.store.put(sealed, lambda: io.BytesIO(data))
+    assert {area.read(NAME).generation for area in world.areas} == {2}
+    assert world.store.open(NAME).read() == CONTENT
+
+
 def test_what_was_put_is_opened(world: World) -> None:
     sealed = world.put()
     assert world.store.open(NAME).read() == CONTENT
