@@ -315,6 +315,39 @@ def test_damage_is_counted_found_and_never_made_to_look_sound(address: S3Address
         assert numbers(area) == [2, 3]
 
 
+def test_what_damage_left_is_told_and_removed_when_it_is_reclaimed(address: S3Address, bucket: PlainBucket) -> None:
+    with closing(reopened(address)) as area:
+        for number in range(2 * PACK):
+            area.write(record(number))
+    data = bytearray(bucket.get(segment_key(1), LARGEST) or b"")
+    lines, _ = decode_segment(bytes(data))
+    data[lines[1].offset + 3] ^= 1  # a digit of its digest: the record's bytes are all there
+    bucket.put(segment_key(1), bytes(data) + lines[2].raw)
+    bucket.put(segment_key(3), b"no segment, but the rest of " + lines[3].raw)
+    bucket.put(segment_key(4), encode_segment([line_of(record(number).encode()) for number in (7, 8)]))
+    with closing(reopened(address)) as area:
+        assert area.lost == 6  # a line, a second one, too many lines, no segment, two that lie elsewhere too
+        area.destroy(record(1).name)
+        assert str(record(1).name.package).encode() in everything(bucket)
+        area.write(record(1, 2))
+        area.destroy(record(7).name)
+        assert area.lost == 5
+        area.reclaim()
+        assert area.lost == 0
+        assert everything(bucket).count(str(record(1).name.package).encode()) == 1
+        for number in (3, 8):
+            assert everything(bucket).count(str(record(number).name.package).encode()) == 1
+        assert area.read(record(8).name) == record(8)
+        assert numbers(area) == [0, 1, 2, 3, 4, 5, 6, 8, 9]
+        area.destroy(record(1).name)
+        assert str(record(1).name.package).encode() not in everything(bucket)
+        area.reclaim()
+    with closing(reopened(address)) as again:
+        assert (again.lost, again.damaged) == (0, 0)
+        assert numbers(again) == [0, 2, 3, 4, 5, 6, 8, 9]
+    assert not [each for each in surveyed(address) if isinstance(each, SegmentProblem) or each.damaged]
+
+
 def test_a_bucket_that_keeps_what_is_deleted_is_refused(address: S3Address, request: pytest.FixtureRequest) -> None:
     client = connect(address)
     client.put_bucket_versioning(Bucket=address.bucket, VersioningConfiguration={"Status": "Enabled"})

@@ -50,7 +50,7 @@ class S3KeyArea:
 
     An error of the store stops one call. What became of a write whose answer did not come is not known: the old
     record or the new one is there. ``damaged`` tells, after opening, how much of the bucket could not be read as
-    records.
+    records, ``lost`` how much of it is of no use before ``reclaim``.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class S3KeyArea:
         self._homes: dict[ObjectName, _Home] = {}
         self._twice: dict[ObjectName, list[str]] = {}
         self._unsettled: set[str] = set()
+        self._lost: dict[str, int] = {}
         self._writings = 0
         self.damaged = 0
         try:
@@ -132,15 +133,40 @@ class S3KeyArea:
                 self._single.pop(name, None)
                 self._twice.pop(name, None)
 
+    @property
+    def lost(self) -> int:
+        """How many lines tell of no record, or of one that lies in another segment; a segment that is none counts as
+        one."""
+        return sum(self._lost.values()) + sum(map(len, self._twice.values()))
+
+    def reclaim(self) -> None:
+        """Removes those lines as ``destroy`` does. For a caller who knows that this place has every record it has to
+        have: what lies there may be the rest of one. Raises ``StoreFailed`` and the archive's errors of a store."""
+        self._check_opening(now=True)
+        with self._rewriting:
+            self._settle()
+            for name, segments in list(self._twice.items()):
+                for segment in segments:
+                    self._rewrite(segment, {name: None})
+                del self._twice[name]
+            for segment in [segment for segment, lost in self._lost.items() if lost]:
+                try:
+                    self._rewrite(segment, {}, keep=False)
+                except RecordMalformed:
+                    self._bucket.delete_and_look(segment)
+                    del self._lost[segment]
+
     def _load(self) -> None:
         names = [name_of(key) for key in self._bucket.keys(RECORDS)]  # first: packing moves records the other way
         self.damaged += names.count(None)
         self._single = {name: None for name in names if name is not None}
         segments = list(self._bucket.keys(SEGMENTS))
         self.damaged += sum(not is_segment(key) for key in segments)
+        whole = [key for key in segments if is_segment(key)]
         with ThreadPoolExecutor(_READERS) as readers:
-            for found in readers.map(self._survey, filter(is_segment, segments)):
-                self._index(*found)
+            for segment, found in zip(whole, readers.map(self._survey, whole), strict=True):
+                self._index(segment, *found)
+                self.damaged += self._lost[segment]
 
     def _survey(self, segment: str, writing: int = 0) -> tuple[dict[ObjectName, _Home], int]:
         """The records of a segment, and how much of it is damaged."""
@@ -149,9 +175,9 @@ class S3KeyArea:
         sound = {name: home for name, home in found.items() if name is not None}
         return sound, len(lines) - len(sound) + (problem is not None)
 
-    def _index(self, found: dict[ObjectName, _Home], damaged: int) -> None:
+    def _index(self, segment: str, found: dict[ObjectName, _Home], lost: int) -> None:
         """For the holder of ``_lock``, or before anybody else is there."""
-        self.damaged += damaged
+        self._lost[segment] = lost
         for name, home in found.items():
             if name in self._homes:  # two processes have packed at once: both lines go when the record goes
                 self.damaged += 1
@@ -163,11 +189,11 @@ class S3KeyArea:
         """Learns what became of segments whose rewriting was not answered. For the holder of ``_rewriting`` only."""
         for segment in list(self._unsettled):
             self._writings += 1
-            found, _ = self._survey(segment, self._writings)
+            found, lost = self._survey(segment, self._writings)
             with self._lock:
                 for name in [name for name, home in self._homes.items() if home.segment == segment]:
                     del self._homes[name]
-                self._index(found, 0)
+                self._index(segment, found, lost)
             self._unsettled.discard(segment)
 
     def _listed(self, name: ObjectName, segments: dict[str, tuple[int, bytes]]) -> ObjectRecord | None:
@@ -263,9 +289,9 @@ class S3KeyArea:
         taken = [int(key.removeprefix(SEGMENTS)) for key in self._bucket.keys(SEGMENTS) if is_segment(key)]
         return segment_key(max(taken, default=0) + 1)
 
-    def _rewrite(self, segment: str, changes: dict[ObjectName, bytes | None]) -> None:
-        """Puts records into a segment, or takes them out (None). Damaged lines stay as they are. For the holder of
-        ``_rewriting`` only."""
+    def _rewrite(self, segment: str, changes: dict[ObjectName, bytes | None], *, keep: bool = True) -> None:
+        """Puts records into a segment, or takes them out (None). Damaged lines stay as they are, unless they are not
+        to be kept. For the holder of ``_rewriting`` only."""
         lines, problem = decode_segment(self._bucket.get(segment, LARGEST) or encode_segment([]))
         if problem == "does not begin as a segment":
             raise RecordMalformed(f"a segment {problem}")
@@ -274,7 +300,8 @@ class S3KeyArea:
         for line in lines:
             name = _name_in(line.body)
             if name is None or name not in changes:
-                raws.append((name, line.raw))
+                if keep or (name is not None and name not in dict(raws)):
+                    raws.append((name, line.raw))
             elif (body := left.pop(name, None)) is not None:
                 raws.append((name, line_of(body)))
         raws += [(name, line_of(body)) for name, body in left.items() if body is not None]
@@ -294,11 +321,13 @@ class S3KeyArea:
         self._writings += 1
         with self._lock:
             for name in changes:
-                self._homes.pop(name, None)
+                if (home := self._homes.get(name)) is not None and home.segment == segment:
+                    del self._homes[name]
             for held, raw in raws:
-                if held is not None:
+                if held is not None and self._homes.get(held, _Home(segment, 0, 0)).segment == segment:
                     self._homes[held] = _Home(segment, offset, len(raw), self._writings)
                 offset += len(raw)
+            self._lost[segment] = len(raws) - len({held for held, _ in raws if held is not None})
 
     def _check_opening(self, *, now: bool) -> None:
         try:
