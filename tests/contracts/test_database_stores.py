@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
@@ -337,6 +338,17 @@ def _spoil(engine: Engine, *, full: bool) -> None:
     else:
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA query_only = ON")
+
+
+@pytest.mark.parametrize("blank_database_url", ["sqlite"], indirect=True)
+def test_a_file_that_is_no_database_any_more_stops_the_store(url: str) -> None:
+    with closing(reopened(url)) as store:
+        address = put(store)
+        file = Path(str(store._engine.url.database))
+        store._engine.dispose()  # the next connection finds it so
+        file.write_bytes(b"rotten" * 1000)
+        with pytest.raises(StoreFailed):
+            store.extend(address, UNTIL + timedelta(days=1))
 
 
 def test_a_database_that_does_not_answer_is_unavailable(store: DatabaseBlobs) -> None:

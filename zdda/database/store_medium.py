@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -45,15 +46,17 @@ def _meaning() -> Iterator[None]:
         raise _of(error.__context__) or error from None
     except IntegrityError:
         raise
-    except DBAPIError as error:  # a driver's message quotes rows
+    except (
+        DBAPIError,
+        sqlite3.Error,
+    ) as error:  # the second of a transaction's beginning; a driver's message quotes rows
         raise _of(error) or StoreFailed(f"the database refuses ({type(error).__name__})") from None
 
 
 def _of(error: BaseException | None) -> ZddaError | None:
-    if not isinstance(error, DBAPIError):
-        return None
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    state = getattr(error.orig, "sqlstate", None) or ""
+    driven = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(driven, "sqlite_errorcode", 0) & 0xFF
+    state = getattr(driven, "sqlstate", None) or ""
     if code == _SQLITE_FULL or state == _POSTGRESQL_FULL:
         return Unavailable("the store has no room")
     if code in _SQLITE_BROKEN or state[:2] in _POSTGRESQL_BROKEN or state == _POSTGRESQL_READ_ONLY:
