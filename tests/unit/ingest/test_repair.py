@@ -212,6 +212,23 @@ def test_a_catalog_of_any_moment(folder: Path, point: str) -> None:
     assert rows_of(folder) == before
 
 
+def test_what_was_stored_while_its_file_is_gone_goes_on_from_the_store(folder: Path) -> None:
+    deposit = stopped_at(folder, "stored.put")
+    keep(folder, "catalog")
+    archive = make_archive(folder, crash=dying_at("batch.before-close"))
+    with pytest.raises(Crash):
+        archive.settle()
+    archive.close()
+    make_archive(folder).close()  # sweeps the spool
+    put_back(folder, "catalog")
+    assert what(repair(folder)) == {("restored", "package")}
+    archive = reopened(folder)
+    archive.settle()
+    assert archive.status(deposit).state is DepositState.ARCHIVED
+    archive.close()
+    assert compared(folder) == ([], [])
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_what_is_on_its_way_is_left_alone(folder: Path, point: str) -> None:
     deposit = stopped_at(folder, point)

@@ -277,32 +277,48 @@ def test_nothing_that_was_destroyed_comes_back(folder: Path, monkeypatch: pytest
     assert not repair(folder).changed
 
 
-def test_a_record_of_something_destroyed_is_told_and_not_copied(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("known_by", ["receipt", "catalog"])
+def test_something_destroyed_that_is_put_back_is_told_and_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, known_by: str
+) -> None:
+    """Its bytes and one of its records are there again; the receipt alone knows of the disposal, or the catalog."""
+    make_archive(folder).close()
+    keep(folder, "catalog")
     archive = make_archive(folder)
     for key in ("one", "two"):
         archive.deposit([b"%PDF to be forgotten" * 1000], {}, key)
     archive.settle()
     one = packages_of(archive)[0]
     archive.close()
-    keep(folder, "catalog")
-    keep(folder, "records")
+    for each in ("records", "store"):
+        keep(folder, each)
+    stored = {path.name for path in (folder / "store" / "objects").rglob("*")}
     archive = make_archive(folder, clock=TickingClock(NOW + timedelta(minutes=1)))
     stores_say(monkeypatch, DUE)
     desk_of(archive).dispose([one], "archivist")
     archive.close()
     monkeypatch.undo()
-    first, second = kept(folder, "records")
-    shutil.rmtree(first)
-    shutil.copytree(folder.parent / "backup" / first.name, first)
-    for path in (first.name, second.name):
-        shutil.rmtree(folder.parent / "backup" / path)
-    for path in kept(folder, "catalog"):
-        path.unlink()
-    for path in (folder.parent / "backup").iterdir():
-        shutil.copy2(path, folder / path.name)
+    backup = folder.parent / "backup"
+    place = kept(folder, "records")[0]
+    shutil.rmtree(place)
+    shutil.copytree(backup / place.name, place)
+    shutil.copytree(backup / "store" / "objects", folder / "store" / "objects", dirs_exist_ok=True)
+    if known_by == "receipt":
+        for path in kept(folder, "catalog"):
+            path.unlink()
+        for path in backup.glob("catalog.db*"):
+            shutil.copy2(path, folder / path.name)
+    else:
+        for path in (folder / "store" / "objects").rglob("*"):
+            if path.is_file() and path.name not in stored:
+                path.unlink()
     report = repair(folder)
-    told = {(item.kind, item.identifier, item.where) for item in report.items if item.why == "destroyed"}
-    assert told == {("record", f"{one}/aip/0", first.name), ("aip", f"{one}/aip/0", None)}
+    if known_by == "receipt":
+        told = {(item.kind, item.identifier, item.where) for item in report.items if item.why == "destroyed"}
+        assert told == {("record", f"{one}/aip/0", place.name), ("aip", f"{one}/aip/0", None)}
+    assert not report.level
+    assert (("restored", "package") in what(report)) is (known_by == "receipt")  # the other one
     archive = reopened(folder, resuming=False)
     assert one not in [record.name.package for record in archive.archive.vault.key_areas[1].records()]
+    assert one not in packages_of(archive)
     archive.close()
