@@ -32,6 +32,7 @@ from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
 from zdda.fsck.evidence_tokens import token_checker
 from zdda.identity.accounts import Accounts
+from zdda.ingest.amending import FinishingAmendments
 from zdda.ingest.batches import BatchCloser, BatchSteps
 from zdda.ingest.examination import MODULES, WorkerExaminer
 from zdda.ingest.intake import Intake, Progress
@@ -393,6 +394,7 @@ def _runner(settings: Settings, workshop: Workshop, vault: Vault, *in_the_backgr
     if len(vault.sites) > 1:
         moving = moving_work(workshop, vault.store, vault.sites, settings.scrub.bytes_per_second)
         crews += [Crew(source, 1, _SELDOM) for source in moving]
+    crews.append(Crew(FinishingAmendments(workshop), 1, _BEAT))
     crews.append(Crew(record_keeping(settings, workshop, vault.sites, vault.key_areas), 1, _SELDOM))
     return Runner(crews, _BEAT)
 

@@ -34,6 +34,11 @@ _LISTED = (
 )
 _NEVER = _LISTED.where(_COPY.checked_at.is_(None), _COPY.since < bindparam("before")).order_by(_COPY.since)
 _LONG_AGO = _LISTED.where(_COPY.checked_at < bindparam("before")).order_by(_COPY.checked_at)
+_AHEAD = (
+    _LISTED.where(_COPY.checked_at.is_(None), _COPY.since > bindparam("now")),
+    _LISTED.where(_COPY.checked_at > bindparam("now")),
+)
+"""What was written or checked by a clock that was ahead: nobody knows when."""
 _CHECKED = (
     update(object_copies)
     .where(
@@ -49,11 +54,14 @@ _CHECKED = (
 
 
 def copies_to_check(
-    tx: Transaction, site: str, written_before: datetime, checked_before: datetime, limit: int
+    tx: Transaction, site: str, written_before: datetime, checked_before: datetime, now: datetime, limit: int
 ) -> list[tuple[ObjectName, int]]:
     """Copies that are present at a site, with their lengths: those never checked and written before a moment, oldest
-    first; where there are none, those whose check is older than another, oldest first."""
+    first; where there are none, those that were written or checked later than ``now``; then those whose check is older
+    than another, oldest first."""
     rows = tx.run(_NEVER, of_site=site, before=written_before, limit=limit).all()
+    for ahead in _AHEAD:
+        rows = rows or tx.run(ahead, of_site=site, now=now, limit=limit).all()
     rows = rows or tx.run(_LONG_AGO, of_site=site, before=checked_before, limit=limit).all()
     return [
         (ObjectName(tx.tenant, package, ObjectKind(kind), number), length) for package, kind, number, length in rows

@@ -28,8 +28,9 @@ from zdda.catalog.evidence import insert_amendment
 from zdda.catalog.packages import get_package, insert_object
 from zdda.ingest.objects import keep_in_file, stored_object
 from zdda.ingest.workshop import Workshop
+from zdda.jobs.runner import WorkSource
 from zdda.model.canonical_json import canonical_json
-from zdda.model.errors import Conflict, ZddaError
+from zdda.model.errors import Conflict, Unavailable, ZddaError
 from zdda.model.identifiers import new_identifier
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.amendment import (
@@ -79,13 +80,21 @@ def add_preservation_events(workshop: Workshop, package: UUID, body: Preservatio
     """Adds what was found wrong with a package's objects, and what was done, audited. Nobody else may be amending the
     package meanwhile. Raises as ``_amend`` does."""
     told = sorted({f"{each.detail}: {each.outcome}" for each in body.events})
-    return _amend(workshop, package, PRESERVATION_EVENTS, body, ("package-preservation-events", {"events": told}))
+    audited = ("package-preservation-events", {"events": told})
+    return _amend(workshop, package, PRESERVATION_EVENTS, body, audited, stored=False)
 
 
 def _amend(
-    workshop: Workshop, package: UUID, kind: str, body: Typed, audited: tuple[str, Mapping[str, object]]
+    workshop: Workshop,
+    package: UUID,
+    kind: str,
+    body: Typed,
+    audited: tuple[str, Mapping[str, object]],
+    *,
+    stored: bool = True,
 ) -> UUID:
-    """Lists and stores an amendment; ``audited``: event and facts, beside package and amendment.
+    """Lists and stores an amendment; ``audited``: event and facts, beside package and amendment. What is listed is told
+    and durable: where it need not be ``stored`` at once, ``FinishingAmendments`` sees to that.
 
     Raises ``NotFound`` for a package that is not in the catalog, ``NotAmendable``, and what signer and store raise;
     an amendment that was listed by then is stored at the next start.
@@ -126,7 +135,12 @@ def _amend(
         )
         record(tx, now, event, package=str(package), amendment=str(amendment), **facts)
     workshop.crash("amended.listed")
-    _store(workshop, amendment, spool_file, object_record)
+    try:
+        _store(workshop, amendment, spool_file, object_record)
+    except Unavailable as error:
+        if stored:
+            raise
+        _log.warning("amendment-waits", amendment=str(amendment), reason=error.code)
     return amendment
 
 
@@ -137,7 +151,7 @@ def has_validation(workshop: Workshop, package: UUID) -> bool:
 
 
 def finish_amendments(workshop: Workshop) -> None:
-    """Stores what was listed and is not stored yet; what cannot be stored now waits for the next start."""
+    """Stores what was listed and is not stored yet; what cannot be stored now waits for the next time."""
     with workshop.database.read() as tx:
         rows = unstored_amendments(tx)
     for row in rows:
@@ -145,6 +159,17 @@ def finish_amendments(workshop: Workshop) -> None:
             _store(workshop, row.amendment_id, row.spool_file, ObjectRecord.decode(row.object_record))
         except ZddaError as error:
             _log.error("amendment-not-stored", amendment=str(row.amendment_id), reason=error.code)
+
+
+class FinishingAmendments(WorkSource):
+    """Stores, for as long as the archive runs, what was listed while a store was away. For one thread."""
+
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
+
+    def run_one(self) -> bool:
+        finish_amendments(self._workshop)
+        return False
 
 
 def _store(workshop: Workshop, amendment: UUID, spool_file: str, object_record: ObjectRecord) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from zdda.crypto.generations import GenerationKeys
-from zdda.model.errors import IntegrityError, NotFound
+from zdda.model.errors import IntegrityError, NotFound, Unavailable
+from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectName
 from zdda.storage.blob_store import BlobStore
 from zdda.storage.key_area import KeyArea
@@ -24,10 +26,13 @@ class Defect(StrEnum):
     OTHER_LENGTH = "object-length"
     OTHER_BYTES = "object-digest"
     UNREADABLE = "object-unreadable"
+    UNANSWERED = "object-unanswered"
+    """The site answers for other objects, and not for this one."""
     LOCK_TOO_SHORT = "lock-too-short"
 
 
-BYTES_GONE = frozenset({Defect.MISSING, Defect.OTHER_LENGTH, Defect.OTHER_BYTES, Defect.UNREADABLE})
+_NOBODYS = ContentAddress(bytes(32))
+BYTES_GONE = frozenset({Defect.MISSING, Defect.OTHER_LENGTH, Defect.OTHER_BYTES, Defect.UNREADABLE, Defect.UNANSWERED})
 """Defects that only a good copy can mend."""
 
 
@@ -69,6 +74,12 @@ RECORD_MISSING, RECORD_OLDER = "record-missing", "record-older"
 """A place without a record of the object; with an authentic one that another place has a later one of."""
 
 
+class PlaceAway(Unavailable):
+    """A place of object records does not answer at all: that says nothing of the records in it."""
+
+    code = "place-away"
+
+
 @dataclass(frozen=True, slots=True)
 class CheckedRecords:
     """``best``: the authentic record of latest retention, then of latest generation; None where no place has one.
@@ -79,7 +90,7 @@ class CheckedRecords:
 
 
 def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: GenerationKeys) -> CheckedRecords:
-    """Looks the object's record up in every place by name. Raises ``Unavailable`` where a place does not answer."""
+    """Looks the object's record up in every place by name. Raises ``PlaceAway``."""
     held: dict[str, ObjectRecord] = {}
     wanting: dict[str, str] = {}
     for place, key_area in places.items():
@@ -89,6 +100,10 @@ def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: 
             wanting[place] = RECORD_MISSING
         except RecordMalformed:
             wanting[place] = "record-malformed"
+        except Unavailable as error:
+            if not _answers(key_area, name):
+                raise PlaceAway("a place of object records does not answer") from error
+            wanting[place] = "record-unreadable"
     judged: list[tuple[ObjectRecord, str | None]] = []  # places that agree are judged once
     for place, record in held.items():
         problem = next((why for known, why in judged if known == record), "")
@@ -102,6 +117,28 @@ def check_records(places: Mapping[str, KeyArea], name: ObjectName, generations: 
     if best is not None:
         wanting |= {place: RECORD_OLDER for place, record in found.items() if record != best}
     return CheckedRecords(best, wanting)
+
+
+def answers(blobs: BlobStore) -> bool:
+    """Whether a site answers at all, asked for an object that nobody has."""
+    try:
+        blobs.stat(_NOBODYS)
+    except NotFound:
+        return True
+    except (Unavailable, OSError):
+        return False
+    return True
+
+
+def _answers(key_area: KeyArea, like: ObjectName) -> bool:
+    """The same of a place of records."""
+    try:
+        key_area.read(replace(like, package=UUID(int=0)))
+    except Unavailable:
+        return False
+    except (NotFound, RecordMalformed):
+        return True
+    return True
 
 
 def _problem(record: ObjectRecord, generations: GenerationKeys) -> str | None:

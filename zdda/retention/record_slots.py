@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping
 from typing import Protocol, runtime_checkable
 
 from zdda.audit.log import record as note
-from zdda.catalog.object_copies import CopyState, copies_of
-from zdda.catalog.packages import stored_objects
+from zdda.catalog.object_copies import CopyState, names_at, states_at
 from zdda.crypto.generations import GenerationKeys
 from zdda.database.session import TenantDatabase
 from zdda.model.clock import Clock
-from zdda.model.objects import ObjectKind, ObjectName
+from zdda.model.objects import ObjectName
 from zdda.retention.copy_check import check_records
 from zdda.storage.key_area import KeyArea
 
-_THERE = frozenset({CopyState.PRESENT, CopyState.DAMAGED, CopyState.MISSING})
+_UNDER_WAY = frozenset({CopyState.MISSING, CopyState.DAMAGED})
+_AT_ONCE = 1000
 
 
 @runtime_checkable
@@ -44,8 +44,8 @@ def reclaim_slots(
     for place, key_area in places.items():
         if not isinstance(key_area, Reclaimable) or not key_area.lost:
             continue
-        wanted = _wanted(database, place if place in sites else None)
-        if any(check_records({place: key_area}, name, generations).best is None for name in wanted):
+        concerned = [place] if place in sites else sorted(sites)
+        if not all(_has_all_of(database, place, key_area, site, generations) for site in concerned):
             continue
         lost = key_area.lost
         key_area.reclaim()
@@ -53,10 +53,19 @@ def reclaim_slots(
             note(tx, clock.now(), "record-slots-reclaimed", place=place, slots=lost)
 
 
-def _wanted(database: TenantDatabase, site: str | None) -> list[ObjectName]:
+def _has_all_of(
+    database: TenantDatabase, place: str, key_area: KeyArea, site: str, generations: GenerationKeys
+) -> bool:
+    """Whether the place has a sound record of everything at a site, where nothing waits to be written or mended."""
     with database.read() as tx:
-        listed = stored_objects(tx)
-        names = [ObjectName(tx.tenant, each.package_id, ObjectKind(each.kind), each.sequence) for each in listed]
-        if site is None:
-            return names
-        return [name for name in names if any(each.state in _THERE for each in copies_of(tx, name, [site]))]
+        if states_at(tx, site) & _UNDER_WAY:
+            return False
+    last: ObjectName | None = None
+    while True:
+        with database.read() as tx:
+            names = names_at(tx, site, last, _AT_ONCE)
+        if any(check_records({place: key_area}, name, generations).best is None for name in names):
+            return False
+        if len(names) < _AT_ONCE:
+            return True
+        last = names[-1]

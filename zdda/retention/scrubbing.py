@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import BinaryIO
 from uuid import UUID
 
@@ -32,7 +32,7 @@ from zdda.model.errors import NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.preservation_events import EventOutcome, EventType, PreservationEvent
-from zdda.retention.copy_check import CheckedCopy, CheckedRecords, check_copy, check_records
+from zdda.retention.copy_check import CheckedCopy, CheckedRecords, Defect, PlaceAway, answers, check_copy, check_records
 from zdda.retention.mending import NoGoodCopy, mend_copy, mend_records
 from zdda.retention.read_budget import ReadBudget
 from zdda.retention.record_slots import reclaim_slots
@@ -47,7 +47,10 @@ _AWAY = timedelta(minutes=1)
 _FRESH = timedelta(days=1)
 """What was written only now was compared then, and would be read from memory."""
 _LOST_AGAIN = timedelta(days=1)
+_RECLAIM_AGAIN = timedelta(hours=6)
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
+_LOST = "; lost"
+"""At the end of a row's problem: that no good copy is left was told."""
 RECORD_LOST = "record-lost"
 """No place has an authentic record of the object."""
 
@@ -90,12 +93,17 @@ class Scrubber(WorkSource):
         self._clock, self._plan, self._tell, self._crash = clock, plan, tell, crash
         self._budgets = {site.name: ReadBudget(plan.bytes_per_second) for site in sites}
         self._away_until: dict[str, datetime] = {}
+        self._unanswered: dict[tuple[str, ObjectName], datetime] = {}
+        self._reclaim_from = datetime.min.replace(tzinfo=UTC)
         self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="scrub")
 
     def run_one(self) -> bool:
         worked = [self._of_site(site) for site in self._sites]
         if any(worked):
             return True
+        if self._clock.now() < self._reclaim_from:
+            return False
+        self._reclaim_from = self._clock.now() + _RECLAIM_AGAIN
         reclaim_slots(self._database, self._places, {site.name for site in self._sites}, self._generations, self._clock)
         return False
 
@@ -116,20 +124,45 @@ class Scrubber(WorkSource):
     def _check(self, site: Site) -> bool:
         now = self._clock.now()
         with self._database.read() as tx:
-            due = copies_to_check(tx, site.name, now - _FRESH, now - timedelta(days=self._plan.days), _GROUP)
+            due = copies_to_check(tx, site.name, now - _FRESH, now - timedelta(days=self._plan.days), now, _GROUP)
         names: list[ObjectName] = []
         room = 2 * self._plan.bytes_per_second
         for name, length in due:
+            if self._unanswered.get((site.name, name), now) > now:
+                continue
             if names and length > room:
                 break
             names.append(name)
             room -= length
-        seen = list(self._readers.map(lambda name: self._look(site, name), names))
+        looks = list(self._readers.map(lambda name: self._try(site, name), names))
+        self._mind_silence(site, names, looks)
+        seen = [each for each in looks if isinstance(each, _Seen)]
         self._budgets[site.name].spend(now, sum(each.copy.read for each in seen if each.copy is not None))
         whole = [each.name for each in seen if not self._found_wanting(site, each)]
         with self._database.write() as tx:
             copies_checked(tx, site.name, whole, now)
         return bool(names)
+
+    def _try(self, site: Site, name: ObjectName) -> _Seen | Unavailable:
+        try:
+            return self._look(site, name)
+        except Unavailable as error:
+            return error
+
+    def _mind_silence(self, site: Site, names: Sequence[ObjectName], looks: Sequence[_Seen | Unavailable]) -> None:
+        """A site that gives no answer for one object and answers otherwise has a damaged copy: the second time it is
+        called so. Raises the ``Unavailable`` of a site that does not answer at all."""
+        for name, look in zip(names, looks, strict=True):
+            if isinstance(look, _Seen):
+                self._unanswered.pop((site.name, name), None)
+                continue
+            if isinstance(look, PlaceAway) or not answers(site.blobs):
+                raise look
+            if (site.name, name) in self._unanswered:
+                del self._unanswered[site.name, name]
+                self._note_damage(site, name, str(Defect.UNANSWERED))
+            else:
+                self._unanswered[site.name, name] = self._clock.now() + _AWAY
 
     def _look(self, site: Site, name: ObjectName) -> _Seen:
         records = check_records(self._places_of(site), name, self._generations)
@@ -178,7 +211,7 @@ class Scrubber(WorkSource):
         return bool(due)
 
     def _mend(self, site: Site, copy: Copy) -> None:
-        found = copy.problem or "object-damaged"
+        found = _found(copy)
         seen = self._look(site, copy.name)
         best = seen.records.best
         if best is None:
@@ -200,6 +233,7 @@ class Scrubber(WorkSource):
     def _conclude(self, copy: Copy, found: str, outcome: EventOutcome) -> None:
         """Tells what was found and done, then the row."""
         now = self._clock.now()
+        self._reclaim_from = now
         self._tell_chain(copy, found, outcome, now)
         self._crash("scrub.told")
         with self._database.write() as tx:
@@ -211,16 +245,18 @@ class Scrubber(WorkSource):
     def _lost(self, site: Site, copy: Copy, error: NoGoodCopy) -> None:
         """An alarm, every day anew; the audit and the package's chain have it once."""
         now = self._clock.now()
-        found = copy.problem or "object-damaged"
+        found = _found(copy)
         _log.error("copy-lost", site=site.name, problem=found, reason=str(error), **_named(copy.name))
-        if copy.attempts == 0:
+        if not (copy.problem or "").endswith(_LOST):
             try:
                 self._tell_chain(copy, found, EventOutcome.FAIL, now)
             except ZddaError as untold:
                 _log.error("preservation-events-not-told", reason=untold.code, **_named(copy.name))
             with self._database.write() as tx:
                 note(tx, now, "copy-lost", site=site.name, problem=found, **_named(copy.name))
-        self._postpone(copy, now + _LOST_AGAIN, found)
+        with self._database.write() as tx:
+            until = now + _LOST_AGAIN
+            postpone_copy(tx, copy.site, copy.name, CopyState.DAMAGED, until, found + _LOST)
 
     def _tell_chain(self, copy: Copy, found: str, outcome: EventOutcome, now: datetime) -> None:
         if copy.name.kind is not ObjectKind.AIP:
@@ -267,6 +303,11 @@ class _Guarded:
         if not self._scrubber._is_damaged_still(self._copy):
             raise NotFound("the object is being erased")
         return self._blobs.open(address)
+
+
+def _found(copy: Copy) -> str:
+    """What was found wrong with it."""
+    return (copy.problem or "object-damaged").removesuffix(_LOST)
 
 
 def _named(name: ObjectName) -> dict[str, object]:

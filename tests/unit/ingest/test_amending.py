@@ -25,7 +25,13 @@ from zdda.catalog.tables import amendment_packages, amendments, evidence_members
 from zdda.database.session import TenantDatabase
 from zdda.fsck.store_check import StoreCheck
 from zdda.ingest import amending
-from zdda.ingest.amending import NotAmendable, add_preservation_events, add_validation, finish_amendments
+from zdda.ingest.amending import (
+    FinishingAmendments,
+    NotAmendable,
+    add_preservation_events,
+    add_validation,
+    finish_amendments,
+)
 from zdda.ingest.reconcile import Difference, Where, reconcile
 from zdda.ingest.resumption import resume
 from zdda.model.errors import NotFound, Unavailable
@@ -120,6 +126,28 @@ def test_preservation_events_join_the_chain(archive: SimulatedArchive, package: 
     assert [each["facts"]["events"] for each in told if each["event"] == "package-preservation-events"] == [
         ["object-digest: success"]
     ]
+    assert inspected(archive) == ([], [])
+
+
+def test_preservation_events_are_told_once_while_the_store_is_away(
+    archive: SimulatedArchive, package: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = PreservationEvent(EventType.RECOVERY, NOW, EventOutcome.SUCCESS, "aip", 0, "main", "object-digest")
+
+    def away(*_arguments: object) -> None:
+        raise Unavailable("the store is away")
+
+    with monkeypatch.context() as while_away:
+        while_away.setattr(ObjectStore, "put", away)
+        add_preservation_events(archive.archive.workshop, package, PreservationEvents((event,)))
+        FinishingAmendments(archive.archive.workshop).run_one()
+    assert [each[3] for each in chain(archive)] == ["sealing-storing-evidence", "preservation-events"]
+    with archive.archive.database.read() as tx:
+        assert len(unstored_amendments(tx)) == 1
+    FinishingAmendments(archive.archive.workshop).run_one()
+    with archive.archive.database.read() as tx:
+        assert unstored_amendments(tx) == []
+    archive.settle()
     assert inspected(archive) == ([], [])
 
 
