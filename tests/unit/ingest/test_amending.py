@@ -39,6 +39,7 @@ from zdda.model.identifiers import TenantId
 from zdda.packaging.amendment import read_amendment
 from zdda.packaging.preservation_events import EventOutcome, EventType, PreservationEvent, PreservationEvents
 from zdda.settings import load
+from zdda.storage.object_record import ObjectRecord
 from zdda.storage.object_store import ObjectStore
 
 _closed: list[object] = []
@@ -258,18 +259,22 @@ def test_a_store_that_is_away_does_not_lose_it(
     archive: SimulatedArchive, package: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listed, so part of the chain; whoever looks meanwhile sees no damage; the next start stores it."""
+    workshop, honest = archive.archive.workshop, ObjectStore.put
 
-    def away(*_: object) -> None:
-        raise Unavailable("the store is away")
+    def away(store: ObjectStore, record: ObjectRecord, *more: Any) -> object:
+        with archive.archive.database.read() as tx:
+            lone = {each.amendment_id for each in unstored_amendments(tx)}
+        if record.name.package in lone:
+            raise Unavailable("the store is away")
+        return honest(store, record, *more)
 
-    workshop = archive.archive.workshop
     with monkeypatch.context() as patched:
         patched.setattr(ObjectStore, "put", away)
         with pytest.raises(Unavailable):
             add(archive, package)
         resume(workshop, "")  # still away
-    archive.deposit([b"two"])
-    archive.settle()  # no batch takes what is not stored
+        archive.deposit([b"two"])
+        archive.settle()  # no batch takes what is not stored
     with archive.archive.database.read() as tx:
         (waiting,) = unstored_amendments(tx)
     assert batch_of(archive, waiting.amendment_id) is None
