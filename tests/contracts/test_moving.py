@@ -274,6 +274,22 @@ def test_nothing_is_erased_unless_another_copy_is_read_whole(world: World) -> No
     assert world.states(world.records[0]) == GONE
 
 
+def test_a_disposal_that_does_not_end_keeps_nothing_else_from_going(world: World) -> None:
+    disposed = [world.add(number) for number in range(100, 117)]  # more than are looked at at once, and older
+    moved = world.records[:3]
+    with world.database.write() as tx:
+        for record in disposed:
+            assert move_copy(tx, "a", record.name, CopyState.PRESENT, CopyState.ERASING, NOW)
+    world.at(NOW + timedelta(minutes=1))
+    world.order()
+    world.finish()
+    assert [world.states(record) for record in moved] == [GONE] * 3
+    world.at(UNTIL + timedelta(days=2))
+    world.leave()
+    assert [world.states(record) for record in moved] == [ERASED] * 3
+    assert all(world.lies("a", record) for record in disposed)
+
+
 def test_no_more_is_read_to_verify_than_the_budget_allows(world: World) -> None:
     world.order()
     world.move()

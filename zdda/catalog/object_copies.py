@@ -119,6 +119,7 @@ _DUE = (
     .order_by(_COPY.since, _COPY.package_id, _COPY.kind, _COPY.sequence)
     .limit(bindparam("limit"))
 )
+_LEFT_DUE = _DUE.where(or_(_COPY.state == CopyState.LEAVING.value, _COPY.problem == bindparam("why")))
 _MOVE = (
     update(object_copies)
     .where(*_named(), _COPY.state.in_(bindparam("before", expanding=True)))
@@ -196,6 +197,14 @@ def due_copies(tx: Transaction, site: str, states: Collection[CopyState], now: d
     """Copies at a site that are in one of ``states`` (none of them present or erased) and may be tried now, those
     first that have waited longest."""
     rows = tx.run(_DUE, of_site=site, states=[str(state) for state in states], now=now, limit=limit)
+    return [_copy(tx, row) for row in rows]
+
+
+def left_copies_due(tx: Transaction, site: str, problem: str, now: datetime, limit: int) -> list[Copy]:
+    """As ``due_copies``: those leaving, and those whose erasure has begun for ``problem``. What is erased for another
+    reason is somebody else's, however long it takes."""
+    states = [CopyState.LEAVING.value, CopyState.ERASING.value]
+    rows = tx.run(_LEFT_DUE, of_site=site, states=states, why=problem, now=now, limit=limit)
     return [_copy(tx, row) for row in rows]
 
 

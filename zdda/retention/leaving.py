@@ -16,7 +16,7 @@ from typing import Protocol
 import structlog
 
 from zdda.audit.log import record as note
-from zdda.catalog.object_copies import Copy, CopyState, copies_of, due_copies, move_copy, postpone_copy
+from zdda.catalog.object_copies import Copy, CopyState, copies_of, left_copies_due, move_copy, postpone_copy
 from zdda.catalog.store_moves import moves_ordered
 from zdda.database.session import TenantDatabase
 from zdda.jobs.runner import WorkSource
@@ -75,9 +75,8 @@ class LeavingCopies(WorkSource):
 
     def _of_site(self, site: Site) -> bool:
         with self._database.read() as tx:
-            due = due_copies(tx, site.name, {CopyState.LEAVING, CopyState.ERASING}, self._clock.now(), _GROUP)
-        mine = [copy for copy in due if copy.state is CopyState.LEAVING or copy.problem == MOVED_AWAY]
-        for copy in mine:
+            due = left_copies_due(tx, site.name, MOVED_AWAY, self._clock.now(), _GROUP)
+        for copy in due:
             try:
                 self._erase(site, copy)
             except StillLocked as error:
@@ -88,7 +87,7 @@ class LeavingCopies(WorkSource):
                 self._postpone(copy, self._clock.now() + pause, reason)
                 report = _log.warning if isinstance(error, Unavailable) else _log.error
                 report("leaving-copy-stays", site=site.name, reason=reason, **_named(copy.name))
-        return bool(mine)
+        return bool(due)
 
     def _erase(self, site: Site, copy: Copy) -> None:
         record = self._store.record(copy.name)
