@@ -32,6 +32,7 @@ from zdda.model.objects import ObjectKind, ObjectName
 from zdda.model.placement import Placed
 from zdda.retention.leaving import LEAVING_POINTS, LeavingCopies
 from zdda.retention.moving import MOVE_POINTS, Mover
+from zdda.retention.store_orders import MoveOrdered, order_move
 from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
@@ -326,6 +327,12 @@ def test_a_site_is_drained_of_what_comes_meanwhile_too(world: World) -> None:
     world.finish()
     assert all(world.states(each) == GONE for each in (*world.records, later))
     assert len(world.orders(ended=False)) == 1
+
+
+def test_not_every_store_is_drained(world: World) -> None:
+    world.order(target=None)
+    with pytest.raises(MoveOrdered, match="every other store"):
+        order_move(world.database, ["a", "b"], [], "b", None, [], True, "somebody", world.clock, system_entropy)
 
 
 def test_what_is_leaving_can_come_back(world: World) -> None:

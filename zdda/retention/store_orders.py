@@ -62,7 +62,10 @@ def order_move(
     named = tuple(sorted(set(classes)))
     order = MoveOrder(new_identifier(clock, entropy), source, target, named, lasting, ordered_by, now)
     with database.write() as tx:
-        for other in moves_ordered(tx, ended=False):
+        standing = moves_ordered(tx, ended=False)
+        if not set(sites) - {source} - {other.source for other in standing}:
+            raise MoveOrdered("every other store is being emptied: nothing could lie anywhere")
+        for other in standing:
             if (other.source, other.target, other.classes, other.lasting) == (source, target, named, lasting):
                 raise MoveOrdered("this is ordered already")
             if target is not None and other.source == target:
