@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from zdda.catalog.object_copies import CopyState, copies_of, move_copy
+from zdda.catalog.object_copies import Copy, CopyState, copies_of, move_copy
 from zdda.catalog.packages import StoredObject, insert_objects
 from zdda.crypto.digests import digests_of
 from zdda.crypto.generations import GenerationKeys
@@ -32,6 +33,7 @@ from zdda.storage.filesystem_key_area import FilesystemKeyArea
 from zdda.storage.object_record import ObjectRecord
 from zdda.storage.object_store import ObjectStore, ObjectVanished
 from zdda.storage.site import Site
+from zdda.storage.store_errors import StoreFull
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 UNTIL = datetime(2032, 1, 1, tzinfo=UTC)
@@ -115,10 +117,13 @@ class World:
         replicator.settle()
         return tried
 
-    def state(self, record: ObjectRecord) -> CopyState:
+    def copy(self, record: ObjectRecord) -> Copy:
         with self.database.read() as tx:
             (copy,) = copies_of(tx, record.name, ["brno"])
-        return copy.state
+        return copy
+
+    def state(self, record: ObjectRecord) -> CopyState:
+        return self.copy(record).state
 
     def is_level(self, record: ObjectRecord) -> bool:
         with self.praha.open(record.address) as here, self.brno.open(record.address) as there:
@@ -168,10 +173,77 @@ def test_while_it_is_away_one_copy_is_tried_and_the_pauses_grow(world: World) ->
         before = world.brno.asked
         replicator.run_one()
         if world.brno.asked > before:
-            assert world.brno.asked == before + 1
+            assert world.brno.asked == before + 2  # for the copy, and whether it answers at all
             tries.append(second)
     assert tries == [0, 1, 3, 7, 15, 31, 63]
     replicator.settle()
+
+
+class BadSector(io.RawIOBase):
+    """What cannot be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, _buffer: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+@pytest.mark.parametrize("many", [1, GROUP + 2])
+def test_what_cannot_be_read_is_put_off_alone(
+    many: int, threads: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away(world)
+    records = [world.deposit(number) for number in range(1, many + 8)]
+    back(world)
+    begun = world.clock.now()
+    bad, real = {record.address for record in records[:many]}, world.praha.open
+    monkeypatch.setattr(world.praha, "open", lambda address: BadSector() if address in bad else real(address))
+    replicator = Replicator(world.database, world.store, world.sites[1], world.sites[:1], world.clock, threads=threads)
+    tries = []
+    for minute in range(20):
+        for second in range(0, 60, 10):
+            world.clock.move_to(begun + timedelta(minutes=minute, seconds=second))
+            replicator.run_one()
+        tries.append(world.copy(records[0]).attempts)
+    replicator.settle()
+    assert {world.state(record) for record in records[many:]} == {CopyState.PRESENT}
+    assert {world.state(record) for record in records[:many]} == {CopyState.MISSING}
+    assert world.copy(records[0]).problem == "unavailable"
+    if many == 1:
+        assert tries == [1, 2, 2, 3, 3, 3, 3, 4, *[4] * 7, 5, *[5] * 4]  # after 1, 2, 4 minutes and so on
+    monkeypatch.undo()
+    world.clock.move_to(world.clock.now() + timedelta(hours=1))
+    world.replicate()
+    assert {world.state(record) for record in records} == {CopyState.PRESENT}
+
+
+def test_a_site_that_takes_nothing_is_left_alone(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    away(world)
+    records = [world.deposit(number) for number in range(1, 8)]
+    back(world)
+    tried = []
+
+    def full(address: ContentAddress, *_arguments: object) -> None:
+        tried.append(address)
+        raise StoreFull("no room")
+
+    monkeypatch.setattr(world.brno, "mend", full)
+    world.replicate()
+    assert tried == [record.address for record in records[:3]]
+    replicator = Replicator(world.database, world.store, world.sites[1], world.sites[:1], world.clock, threads=1)
+    for _second in range(120):
+        world.clock.move_to(world.clock.now() + timedelta(seconds=1))
+        replicator.run_one()
+    replicator.settle()
+    assert len(tried) < 20
+    monkeypatch.undo()
+    back(world)
+    world.replicate()
+    world.clock.move_to(world.clock.now() + timedelta(hours=1))
+    world.replicate()
+    assert {world.state(record) for record in records} == {CopyState.PRESENT}
 
 
 @pytest.mark.parametrize("point", REPLICATION_POINTS)

@@ -119,6 +119,7 @@ _DUE = (
     .order_by(_COPY.since, _COPY.package_id, _COPY.kind, _COPY.sequence)
     .limit(bindparam("limit"))
 )
+_UNTRIED_DUE = _DUE.where(_COPY.attempts == 0)
 _LEFT_DUE = _DUE.where(or_(_COPY.state == CopyState.LEAVING.value, _COPY.problem == bindparam("why")))
 _MOVE = (
     update(object_copies)
@@ -193,10 +194,13 @@ def insert_copies(tx: Transaction, listed: Iterable[tuple[UUID, str, int, Placed
         tx.execute(_INSERT, rows)
 
 
-def due_copies(tx: Transaction, site: str, states: Collection[CopyState], now: datetime, limit: int) -> list[Copy]:
+def due_copies(
+    tx: Transaction, site: str, states: Collection[CopyState], now: datetime, limit: int, *, untried: bool = False
+) -> list[Copy]:
     """Copies at a site that are in one of ``states`` (none of them present or erased) and may be tried now, those
-    first that have waited longest."""
-    rows = tx.run(_DUE, of_site=site, states=[str(state) for state in states], now=now, limit=limit)
+    first that have waited longest. ``untried``: only those that have not failed."""
+    query = _UNTRIED_DUE if untried else _DUE
+    rows = tx.run(query, of_site=site, states=[str(state) for state in states], now=now, limit=limit)
     return [_copy(tx, row) for row in rows]
 
 

@@ -8,6 +8,9 @@ present    the row says so
 If everything stops in between, the row is still missing: what lies there by then is compared and taken. An object that
 is being erased meanwhile is not written again: the row is read once more while the store lets nobody else at the object
 (``BlobStore.mend`` opens its source there), and an erasure marks its rows before it begins.
+
+An object that cannot be read or written while the sites answer is put off alone. The site waits as a whole where it
+does not answer, or none that has to give, or where several objects in a row fail.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock
 from zdda.model.errors import NotFound, Unavailable, ZddaError
 from zdda.model.identifiers import ContentAddress
-from zdda.retention.copy_check import Defect, check_copy
+from zdda.model.objects import ObjectName
+from zdda.retention.copy_check import Defect, answers, check_copy
 from zdda.retention.mending import NoGoodCopy, mend_copy
 from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
 from zdda.storage.object_record import ObjectRecord
@@ -44,7 +48,10 @@ GROUP = 32
 """Copies under way at a site at most."""
 _THREADS = 4
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=1), timedelta(minutes=1)
-_NO_SOURCE = timedelta(hours=1)
+_LONGEST_ANSWERING = timedelta(seconds=10)
+_FIRST_ALONE, _LONGEST_ALONE = timedelta(minutes=1), timedelta(hours=1)
+_SEVERAL = 3
+"""Objects that fail in a row while the sites answer, until it is not theirs."""
 
 _log = structlog.get_logger(__name__)
 
@@ -66,15 +73,21 @@ class Replicator(WorkSource):
         self._clock, self._crash = clock, crash
         self._pause = timedelta(0)
         self._until: datetime | None = None
+        self._failed: set[ObjectName] = set()
+        """Since something was replicated."""
         self._workers = ThreadPoolExecutor(threads, thread_name_prefix="replicate") if threads > 1 else None
 
     def run_one(self) -> bool:
-        """Some of what is due. One copy goes first: while the site does not answer, nothing else is tried."""
+        """Some of what is due. One copy goes first: while the site does not answer, nothing else is tried. After
+        several that failed it is one that has not, so that those that fail keep nothing waiting, however many."""
         now = self._clock.now()
         if self._until is not None and now < self._until <= now + _LONGEST_PAUSE:
             return False
         with self._database.read() as tx:
-            due = due_copies(tx, self._site.name, {CopyState.MISSING}, now, GROUP)
+            due = []
+            if len(self._failed) >= _SEVERAL:
+                due = due_copies(tx, self._site.name, {CopyState.MISSING}, now, GROUP, untried=True)
+            due = due or due_copies(tx, self._site.name, {CopyState.MISSING}, now, GROUP)
         if not due:
             return False
         self._until = None
@@ -110,15 +123,16 @@ class Replicator(WorkSource):
             self._replicate(copy)
         except NoGoodCopy as error:
             _log.error("replication-without-source", site=copy.site, reason=error.code, **_named(copy))
-            self._postpone(copy, _NO_SOURCE, error.code)
+            self._postpone(copy, _LONGEST_ALONE, _LONGEST_ALONE, error.code)
         except _NotWanted:
             pass
         except (Unavailable, OSError) as error:
-            self._away(copy, error)
+            self._failing(copy, error)
         except ZddaError as error:
             _log.error("replication-failed", site=copy.site, reason=error.code, **_named(copy))
-            self._postpone(copy, _NO_SOURCE, error.code)
+            self._postpone(copy, _LONGEST_ALONE, _LONGEST_ALONE, error.code)
         else:
+            self._failed.clear()
             self._store.site_answered(self._site.name)
             return copy
         return None
@@ -159,15 +173,27 @@ class Replicator(WorkSource):
         with self._database.read() as tx:
             return next((each.state for each in copies_of(tx, copy.name, [copy.site])), None)
 
-    def _away(self, copy: Copy, error: Exception) -> None:
+    def _failing(self, copy: Copy, error: Exception) -> None:
         reason = error.code if isinstance(error, ZddaError) else type(error).__name__
-        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), _LONGEST_PAUSE)
+        if not answers(self._site.blobs) or not any(answers(other.blobs) for other in self._others):
+            self._postpone(copy, _FIRST_PAUSE, _LONGEST_PAUSE, reason)
+            self._wait(reason, _LONGEST_PAUSE)
+            return
+        _log.warning("replication-put-off", site=copy.site, reason=reason, **_named(copy))
+        self._postpone(copy, _FIRST_ALONE, _LONGEST_ALONE, reason)
+        self._failed.add(copy.name)
+        if len(self._failed) >= _SEVERAL:
+            self._wait(reason, _LONGEST_ANSWERING)
+
+    def _wait(self, reason: str, longest: timedelta) -> None:
+        if self._until is not None:
+            return
+        self._pause = min(max(2 * self._pause, _FIRST_PAUSE), longest)
         self._until = self._clock.now() + self._pause
         _log.warning("replication-waits", site=self._site.name, reason=reason, seconds=self._pause.total_seconds())
-        self._postpone(copy, _FIRST_PAUSE, reason)
 
-    def _postpone(self, copy: Copy, first: timedelta, problem: str) -> None:
-        pause = min(first * 2 ** min(copy.attempts, 10), max(first, _LONGEST_PAUSE))
+    def _postpone(self, copy: Copy, first: timedelta, longest: timedelta, problem: str) -> None:
+        pause = min(first * 2 ** min(copy.attempts, 10), longest)
         with self._database.write() as tx:
             postpone_copy(tx, copy.site, copy.name, CopyState.MISSING, self._clock.now() + pause, problem)
 
