@@ -59,7 +59,7 @@ def ask_clocks(clock: Clock, timestamp: Timestamp, sites: Sequence[Site], imprin
     for site in sites:
         try:
             own = site.blobs.own_time()
-        except Unavailable:
+        except (Unavailable, OSError):
             continue  # who is away erases nothing now
         if own is not None:
             said[f"store:{site.name}"] = own
