@@ -30,7 +30,8 @@ from zdda.model.placement import Placed, Placement, strictest
 AT_ONCE = 1000
 """Objects of one transaction."""
 _WRITERS = 8
-_NOTHING_LIES_THERE = frozenset({CopyState.MISSING, CopyState.ERASED})
+_NOTHING_LIES_THERE = frozenset({CopyState.ERASED})
+"""Not missing: its bytes and record may have been written and not yet noted."""
 _log = structlog.get_logger(__name__)
 CRASH_POINTS = ("levelled.some", "levelled.records-given", "levelled.all")
 

@@ -11,6 +11,7 @@ from zdda.catalog.object_copies import CopyState, due_copies, move_copy, site_re
 from zdda.ingest.levelling import SiteInUse
 from zdda.model.clock import SystemClock
 from zdda.model.errors import Unavailable
+from zdda.retention.replication import Replicator
 from zdda.settings import load
 from zdda.storage.filesystem_blobs import FilesystemBlobs
 from zdda.storage.filesystem_key_area import FilesystemKeyArea
@@ -119,6 +120,33 @@ def test_a_site_is_not_left_out_while_something_lies_there(tmp_path: Path) -> No
     archive = make_archive(tmp_path)
     assert (counts(archive, "main"), counts(archive, "brno")) == ((3, 0), (0, 0))
     archive.close()
+
+
+def test_a_site_that_is_to_get_something_is_not_left_out(tmp_path: Path) -> None:
+    """It may have got it before a crash: then a disposal without the site would leave bytes and record there."""
+    with_sites(tmp_path, sites=ONE)
+    archive = make_archive(tmp_path)
+    archive.deposit([b"one"])
+    archive.settle()
+    archive.close()
+    with_sites(tmp_path)
+    archive = make_archive(tmp_path)
+    parts, stopped = archive.archive, RuntimeError("here the process ends")
+
+    def crash(point: str) -> None:
+        if point == "replicate.before-commit":
+            raise stopped
+
+    here, there = parts.vault.sites
+    work = Replicator(parts.database, parts.vault.store, there, [here], parts.workshop.clock, crash, threads=1)
+    with pytest.raises(RuntimeError):
+        work.run_one()
+    assert counts(archive, "brno") == (0, 3)
+    assert len(list(there.blobs.addresses())) == 3
+    archive.close()
+    with_sites(tmp_path, sites=ONE)
+    with pytest.raises(SiteInUse, match=r"\(brno\)"):
+        make_archive(tmp_path)
 
 
 def test_a_rebuilt_catalog_knows_where_everything_lies(tmp_path: Path) -> None:
