@@ -135,6 +135,8 @@ class Campaign:
             text = re.sub(r"^\[store\]\n(?:[^\[\n].*\n)*", "", text, flags=re.MULTILINE)
             partial.write_text(text + "".join(_SITE.format(*each) for each in SITES), "utf-8")
             partial.rename(file)
+        if "[[sites]]" in file.read_text("utf-8"):
+            initialise(load(file), self._archive)  # as an operator does who names a new site; safe to repeat
 
     def _wait_for_a_moment(self) -> None:
         """Until some deposit is in the state that was hit least (five seconds at most), then a random instant."""
