@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pyhanko.sign.ades.qualified_asn1  # noqa: F401 - names an extension: before any certificate is read by names
 import pytest
 
 from tests.services.shared_service import versions_used

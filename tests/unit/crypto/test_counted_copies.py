@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import subprocess
+import sys
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -273,3 +274,9 @@ def test_the_stored_forms_never_change(tmp_path: Path) -> None:
     assert not new.take_back(content, new.standing(TENANT)[0].exports[0].sha256), "the key is the same"
     wrapped = (GOLDEN / "wrapped-data-key-2.bin").read_bytes()
     assert new.unwrap_data_key(TENANT, 2, wrapped, b"zdda golden") == b"d" * 32
+
+
+def test_what_exports_may_be_imported_first() -> None:
+    """As the command line does, in a process of its own: names of content types are registered in one order only."""
+    order = "import zdda.crypto.generation_export, zdda.signatures.cms_plain"
+    subprocess.run([sys.executable, "-c", order], check=True)
