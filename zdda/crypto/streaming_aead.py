@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from zdda.model.byte_stream import ByteStream
 from zdda.model.errors import IntegrityError, Unavailable
 
 if TYPE_CHECKING:
@@ -125,7 +126,7 @@ class EncryptingWriter:
         self._closed = True
 
 
-class DecryptingReader(io.RawIOBase, BinaryIO):
+class DecryptingReader(ByteStream, BinaryIO):
     """The plaintext of a ciphertext, readable and seekable; never gives a byte that is not authenticated.
 
     Opening authenticates the last segment, so a truncated or extended stream is known at once. ``read(n)``
@@ -165,22 +166,6 @@ class DecryptingReader(io.RawIOBase, BinaryIO):
         self._cipher = _cipher(key, header[1 : 1 + SALT_LENGTH], associated_data)
         self._prefix = header[1 + SALT_LENGTH :]
         self._plaintext(self._segments - 1)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.length}.get(whence)
-        if base is None or base + offset < 0:
-            raise ValueError("no such position")
-        self._position = base + offset
-        return self._position
 
     def read(self, size: int | None = -1) -> bytes:
         left = max(0, self.length - self._position)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy import Connection, Engine, select
 
 from zdda.database.store_medium import reading
 from zdda.database.store_tables import chunks, objects
+from zdda.model.byte_stream import ByteStream
 from zdda.model.identifiers import ContentAddress
 from zdda.storage.blob_store import BlobDamaged
 
@@ -31,33 +31,18 @@ def content_of(connection: Connection, address: ContentAddress) -> Content | Non
     return None if row is None else Content(bytes(row.content), row.length, row.chunk, row.retain_until)
 
 
-class ContentReader(io.RawIOBase):
+class ContentReader(ByteStream):
     """The bytes, not verified. Not thread-safe."""
 
     def __init__(self, engine: Engine, address: ContentAddress, content: Content) -> None:
         self._engine, self._address, self._content = engine, address, content
+        self.length = content.length
         self._position, self._number, self._data = 0, -1, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._content.length}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the first byte")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: Any, /) -> int:
         """Raises ``BlobDamaged`` where a chunk is not there or not as long as it must be, ``Unavailable``."""
         room = memoryview(buffer).cast("B")
-        if self._position >= self._content.length or not room:
+        if self._position >= self.length or not room:
             return 0
         number, offset = divmod(self._position, self._content.chunk)
         if number != self._number:

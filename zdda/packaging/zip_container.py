@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import BinaryIO, Protocol
 
 from zdda.crypto.digests import ContentDigests, DigestingCounter
+from zdda.model.byte_stream import ByteStream
 from zdda.packaging.container_index import Segment, SegmentIndex
 from zdda.packaging.errors import ContainerFormError, MemberDamaged, MemberMissing, UnsupportedPackage
 from zdda.packaging.zip_structure import (
@@ -330,7 +331,7 @@ def _inflate(data: bytes, segments: Sequence[Segment], number: int, length: int,
     return plain
 
 
-class MemberStream(io.RawIOBase):
+class MemberStream(ByteStream):
     """A member as a seekable, read-only stream; holds one segment in memory."""
 
     def __init__(self, reader: ZipReader, name: str) -> None:
@@ -339,22 +340,6 @@ class MemberStream(io.RawIOBase):
         self.length = reader.entry(name).length
         self._position = 0
         self._held: tuple[int, bytes] = (-1, b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.length}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the start")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: object) -> int:
         view = memoryview(buffer).cast("B")  # type: ignore[arg-type]

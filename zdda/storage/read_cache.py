@@ -24,6 +24,7 @@ from typing import BinaryIO
 
 import structlog
 
+from zdda.model.byte_stream import ByteStream
 from zdda.model.errors import Unavailable
 from zdda.model.identifiers import ContentAddress
 
@@ -251,7 +252,7 @@ class ReadCache:
         return self._folder / digits[:2] / digits
 
 
-class _CachedReader(io.RawIOBase, BinaryIO):
+class _CachedReader(ByteStream, BinaryIO):
     """A file of the cache, each segment checked before a byte of it is given. Where one is wrong, the file is dropped
     and the reading goes on from the store. Not thread-safe."""
 
@@ -265,30 +266,14 @@ class _CachedReader(io.RawIOBase, BinaryIO):
         from_store: FromStore,
     ) -> None:
         self._cache, self._address, self._entry, self._file = cache, address, entry, file
-        self._digests, self._from_store = digests, from_store
+        self._digests, self._from_store, self.length = digests, from_store, entry.length
         self._stream: BinaryIO | None = None
         self._position, self._number, self._segment = 0, -1, b""
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._entry.length}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the first byte")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: object, /) -> int:
         """Raises what the store's stream raises."""
         room = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        if self._position >= self._entry.length or not room:
+        if self._position >= self.length or not room:
             return 0
         piece = self._piece(len(room))
         room[: len(piece)] = piece

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from typing import Any
 
+from zdda.model.byte_stream import ByteStream
 from zdda.storage.store_errors import StoreUnreachable
 
 FIRST = 1024 * 1024 + 64 * 1024
@@ -17,33 +17,17 @@ Fetch = Callable[[int, int], bytes]
 """(start, size) → exactly so many bytes from there; raises the archive's errors of a store."""
 
 
-class WindowReader(io.RawIOBase):
+class WindowReader(ByteStream):
     """An object of ``total`` bytes of which ``first`` are here already. Not thread-safe."""
 
     def __init__(self, fetch: Fetch, total: int, first: bytes = b"") -> None:
-        self._fetch, self._total, self._data = fetch, total, first
+        self._fetch, self.length, self._data = fetch, total, first
         self._start, self._position, self._size = 0, 0, FIRST
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._total}[whence]
-        if base + offset < 0:
-            raise ValueError("a position before the first byte")
-        self._position = base + offset
-        return self._position
 
     def readinto(self, buffer: Any, /) -> int:
         """Raises what the fetching raises, ``StoreUnreachable`` where it gives fewer bytes than were asked for."""
         room = memoryview(buffer).cast("B")
-        if self._position >= self._total or not room:
+        if self._position >= self.length or not room:
             return 0
         offset = self._position - self._start
         if not 0 <= offset < len(self._data):
@@ -58,7 +42,7 @@ class WindowReader(io.RawIOBase):
         onward = bool(self._data) and self._position == self._start + len(self._data)
         self._size = min(2 * self._size, LARGEST) if onward else FIRST
         self._start, self._data = self._position, b""  # the old bytes go before the new ones come
-        wanted = min(self._size, self._total - self._position)
+        wanted = min(self._size, self.length - self._position)
         data = self._fetch(self._position, wanted)
         if len(data) != wanted:
             raise StoreUnreachable("the store's answer breaks off")
