@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
-from zdda.catalog.object_copies import CopyState
+from zdda.catalog.object_copies import OBJECT_OF_COPY, CopyState, named_copy, parameters_of
 from zdda.catalog.tables import object_copies, objects
 from zdda.database.session import Transaction
 from zdda.model.objects import ObjectKind, ObjectName
@@ -18,12 +18,7 @@ _LISTED = (
     .join_from(
         object_copies,
         objects,
-        and_(
-            objects.c.tenant_id == _COPY.tenant_id,
-            objects.c.package_id == _COPY.package_id,
-            objects.c.kind == _COPY.kind,
-            objects.c.sequence == _COPY.sequence,
-        ),
+        OBJECT_OF_COPY,
     )
     .where(
         _COPY.tenant_id == bindparam("tenant"),
@@ -41,14 +36,7 @@ _AHEAD = (
 """What was written or checked by a clock that was ahead: nobody knows when."""
 _CHECKED = (
     update(object_copies)
-    .where(
-        _COPY.tenant_id == bindparam("tenant"),
-        _COPY.site == bindparam("of_site"),
-        _COPY.package_id == bindparam("of_package"),
-        _COPY.kind == bindparam("of_kind"),
-        _COPY.sequence == bindparam("of_sequence"),
-        _COPY.state == CopyState.PRESENT.value,
-    )
+    .where(*named_copy(), _COPY.state == CopyState.PRESENT.value)
     .values(checked_at=bindparam("at"))
 )
 
@@ -70,9 +58,6 @@ def copies_to_check(
 
 def copies_checked(tx: Transaction, site: str, names: Sequence[ObjectName], at: datetime) -> None:
     """Notes that copies were read and found whole. One that is no longer present stays as it is."""
-    rows = [
-        {"of_site": site, "of_package": each.package, "of_kind": str(each.kind), "of_sequence": each.sequence, "at": at}
-        for each in names
-    ]
+    rows = [{**parameters_of(site, each), "at": at} for each in names]
     if rows:
         tx.run_each(_CHECKED, rows)

@@ -84,7 +84,8 @@ class SiteReport:
     oldest_missing: datetime | None
 
 
-def _named() -> tuple[ColumnElement[bool], ...]:
+def named_copy() -> tuple[ColumnElement[bool], ...]:
+    """The conditions that name one copy; its parameters are those of ``parameters_of``."""
     return (
         _COPY.tenant_id == bindparam("tenant"),
         _COPY.site == bindparam("of_site"),
@@ -94,6 +95,13 @@ def _named() -> tuple[ColumnElement[bool], ...]:
     )
 
 
+OBJECT_OF_COPY = and_(
+    objects.c.tenant_id == _COPY.tenant_id,
+    objects.c.package_id == _COPY.package_id,
+    objects.c.kind == _COPY.kind,
+    objects.c.sequence == _COPY.sequence,
+)
+"""How a copy's row and its object's belong together."""
 _INSERT = insert(object_copies)
 _COLUMNS = (
     _COPY.site,
@@ -123,12 +131,12 @@ _UNTRIED_DUE = _DUE.where(_COPY.attempts == 0)
 _LEFT_DUE = _DUE.where(or_(_COPY.state == CopyState.LEAVING.value, _COPY.problem == bindparam("why")))
 _MOVE = (
     update(object_copies)
-    .where(*_named(), _COPY.state.in_(bindparam("before", expanding=True)))
+    .where(*named_copy(), _COPY.state.in_(bindparam("before", expanding=True)))
     .values(state=bindparam("after"), since=bindparam("now"), not_before=None, attempts=0, problem=bindparam("why"))
 )
 _POSTPONE = (
     update(object_copies)
-    .where(*_named(), _COPY.state == bindparam("before"))
+    .where(*named_copy(), _COPY.state == bindparam("before"))
     .values(attempts=_COPY.attempts + 1, not_before=bindparam("until"), problem=bindparam("why"))
 )
 _OF_OBJECT = (
@@ -162,12 +170,7 @@ _REPORT = (
     .select_from(object_copies)
     .join(
         objects,
-        and_(
-            objects.c.tenant_id == _COPY.tenant_id,
-            objects.c.package_id == _COPY.package_id,
-            objects.c.kind == _COPY.kind,
-            objects.c.sequence == _COPY.sequence,
-        ),
+        OBJECT_OF_COPY,
     )
     .where(_COPY.tenant_id == bindparam("tenant"), _COPY.site == bindparam("of_site"))
 )
@@ -225,7 +228,12 @@ def move_copy(
     nothing is changed."""
     states = [before] if isinstance(before, CopyState) else before
     done = tx.run(
-        _MOVE, **_of(site, name), before=[str(each) for each in states], after=str(after), now=now, why=problem
+        _MOVE,
+        **parameters_of(site, name),
+        before=[str(each) for each in states],
+        after=str(after),
+        now=now,
+        why=problem,
     )
     return done.rowcount == 1
 
@@ -234,7 +242,7 @@ def postpone_copy(
     tx: Transaction, site: str, name: ObjectName, state: CopyState, until: datetime, problem: str
 ) -> None:
     """What the state asks for has failed; nothing is changed where the copy is in another one by now."""
-    tx.run(_POSTPONE, **_of(site, name), before=str(state), until=until, why=problem)
+    tx.run(_POSTPONE, **parameters_of(site, name), before=str(state), until=until, why=problem)
 
 
 def copies_of(tx: Transaction, name: ObjectName, sites: Sequence[str]) -> list[Copy]:
@@ -331,7 +339,8 @@ def forget_site(tx: Transaction, site: str) -> None:
     tx.execute(delete(object_copies).where(_COPY.tenant_id == tx.tenant, _COPY.site == site))
 
 
-def _of(site: str, name: ObjectName) -> dict[str, Any]:
+def parameters_of(site: str, name: ObjectName) -> dict[str, Any]:
+    """See ``named_copy``."""
     return {
         "of_site": site,
         "of_package": name.package,
