@@ -34,6 +34,10 @@ class ObjectName:
     kind: ObjectKind
     sequence: int = 0
 
+    def facts(self) -> dict[str, str | int]:
+        """How audit and logs name it."""
+        return {"package": str(self.package), "kind": self.kind.value, "sequence": self.sequence}
+
     def associated_data(self) -> bytes:
         """The AAD of the object's encryption: ``zdda/1|tenant|package|kind|sequence`` in ASCII."""
         return f"zdda/{FORMAT_VERSION}|{self.tenant}|{self.package}|{self.kind}|{self.sequence}".encode("ascii")

@@ -38,14 +38,10 @@ class FoundDamage:
             with self.database.write() as tx:
                 moved = move_copy(tx, site, name, CopyState.PRESENT, CopyState.DAMAGED, now, problem)
                 if moved:
-                    note(tx, now, "copy-damaged", site=site, problem=problem, **_named(name))
+                    note(tx, now, "copy-damaged", site=site, problem=problem, **name.facts())
         except ZddaError as untold:
-            _log.error("damage-not-noted", site=site, reason=untold.code, **_named(name))
+            _log.error("damage-not-noted", site=site, reason=untold.code, **name.facts())
             return True
         if moved:
-            _log.error("copy-damaged", site=site, problem=problem, **_named(name))
+            _log.error("copy-damaged", site=site, problem=problem, **name.facts())
         return moved
-
-
-def _named(name: ObjectName) -> dict[str, object]:
-    return {"package": str(name.package), "kind": name.kind.value, "sequence": name.sequence}

@@ -22,7 +22,6 @@ from zdda.database.session import TenantDatabase
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock
 from zdda.model.errors import NotFound, Unavailable, ZddaError
-from zdda.model.objects import ObjectName
 from zdda.retention.copy_check import check_copy
 from zdda.retention.permits import permit
 from zdda.storage.blob_store import CrashPoint, no_crash
@@ -86,7 +85,7 @@ class LeavingCopies(WorkSource):
                 pause = min(_PAUSE * 2 ** min(copy.attempts, 10), _LONGEST_PAUSE)
                 self._postpone(copy, self._clock.now() + pause, reason)
                 report = _log.warning if isinstance(error, Unavailable) else _log.error
-                report("leaving-copy-stays", site=site.name, reason=reason, **_named(copy.name))
+                report("leaving-copy-stays", site=site.name, reason=reason, **copy.name.facts())
         return bool(due)
 
     def _erase(self, site: Site, copy: Copy) -> None:
@@ -126,7 +125,7 @@ class LeavingCopies(WorkSource):
         with self._database.write() as tx:
             if move_copy(tx, site.name, copy.name, CopyState.ERASING, CopyState.ERASED, now):
                 told = {"outcome": str(deletion.outcome), "method": deletion.method, "plan": plan}
-                note(tx, now, "copy-erased", site=site.name, reason=str(EraseReason.MOVE), **told, **_named(copy.name))
+                note(tx, now, "copy-erased", site=site.name, reason=str(EraseReason.MOVE), **told, **copy.name.facts())
         self._crash("leaving.noted")
 
     def _lies_elsewhere(self, copy: Copy, record: ObjectRecord) -> bool:
@@ -167,7 +166,3 @@ def _lock(site: Site, record: ObjectRecord) -> datetime | None:
         return site.blobs.stat(record.address).retain_until
     except NotFound:
         return None
-
-
-def _named(name: ObjectName) -> dict[str, object]:
-    return {"package": str(name.package), "kind": name.kind.value, "sequence": name.sequence}

@@ -149,7 +149,7 @@ class Mover(WorkSource):
         except _NotNow:
             return _A_MOMENT
         except ZddaError as error:
-            _log.warning("move-waits", source=order.source, reason=error.code, **_named(name))
+            _log.warning("move-waits", source=order.source, reason=error.code, **name.facts())
             return _AWAY if isinstance(error, Unavailable) else False
         if not good:
             return False
@@ -160,7 +160,7 @@ class Mover(WorkSource):
                 return False
             left = move_copy(tx, order.source, name, LYING_THERE, CopyState.LEAVING, now)
             if left:
-                note(tx, now, "copy-left", site=order.source, move=str(order.identifier), **_named(name))
+                note(tx, now, "copy-left", site=order.source, move=str(order.identifier), **name.facts())
         self._crash("move.left")
         return left
 
@@ -186,8 +186,8 @@ class Mover(WorkSource):
             return check_copy(self._sites[site].blobs, record).defect is None
         with self._database.write() as tx:
             if move_copy(tx, site, name, CopyState.PRESENT, CopyState.DAMAGED, now, str(defect)):
-                note(tx, now, "copy-damaged", site=site, problem=str(defect), **_named(name))
-                _log.error("copy-damaged", site=site, problem=str(defect), **_named(name))
+                note(tx, now, "copy-damaged", site=site, problem=str(defect), **name.facts())
+                _log.error("copy-damaged", site=site, problem=str(defect), **name.facts())
         return False
 
 
@@ -211,7 +211,3 @@ def _present(tx: Transaction, name: ObjectName, sites: Sequence[str]) -> bool:
 
 def _checked(copy: Copy) -> datetime:
     return copy.since if copy.checked_at is None else max(copy.since, copy.checked_at)
-
-
-def _named(name: ObjectName) -> dict[str, object]:
-    return {"package": str(name.package), "kind": name.kind.value, "sequence": name.sequence}

@@ -122,14 +122,14 @@ class Replicator(WorkSource):
         try:
             self._replicate(copy)
         except NoGoodCopy as error:
-            _log.error("replication-without-source", site=copy.site, reason=error.code, **_named(copy))
+            _log.error("replication-without-source", site=copy.site, reason=error.code, **copy.name.facts())
             self._postpone(copy, _LONGEST_ALONE, _LONGEST_ALONE, error.code)
         except _NotWanted:
             pass
         except (Unavailable, OSError) as error:
             self._failing(copy, error)
         except ZddaError as error:
-            _log.error("replication-failed", site=copy.site, reason=error.code, **_named(copy))
+            _log.error("replication-failed", site=copy.site, reason=error.code, **copy.name.facts())
             self._postpone(copy, _LONGEST_ALONE, _LONGEST_ALONE, error.code)
         else:
             self._failed.clear()
@@ -179,7 +179,7 @@ class Replicator(WorkSource):
             self._postpone(copy, _FIRST_PAUSE, _LONGEST_PAUSE, reason)
             self._wait(reason, _LONGEST_PAUSE)
             return
-        _log.warning("replication-put-off", site=copy.site, reason=reason, **_named(copy))
+        _log.warning("replication-put-off", site=copy.site, reason=reason, **copy.name.facts())
         self._postpone(copy, _FIRST_ALONE, _LONGEST_ALONE, reason)
         self._failed.add(copy.name)
         if len(self._failed) >= _SEVERAL:
@@ -215,7 +215,3 @@ class _Guarded:
         if self._replicator._state(self._copy) is not CopyState.MISSING:
             raise _NotWanted
         return self._blobs.open(address)
-
-
-def _named(copy: Copy) -> dict[str, object]:
-    return {"package": str(copy.name.package), "kind": copy.name.kind.value, "sequence": copy.name.sequence}

@@ -109,7 +109,7 @@ class Rewrapper(WorkSource):
             move_objects(tx, [each.name for each in moved], newest)
             for each in moved:
                 for place, problem in each.mended.items():
-                    note(tx, now, "record-mended", place=place, problem=problem, **_named(each.name))
+                    note(tx, now, "record-mended", place=place, problem=problem, **each.name.facts())
             if moved:
                 note(tx, now, "objects-rewrapped", generation=newest, objects=len(moved))
         self._crash("rewrap.listed")
@@ -122,11 +122,11 @@ class Rewrapper(WorkSource):
         if self._is_going(name):
             return None
         if checked.best is None:
-            _log.error("rewrap-without-record", **_named(name))
+            _log.error("rewrap-without-record", **name.facts())
             return None  # the scrubber finds it, and says so
         mended = {place: why for place, why in checked.wanting.items() if why not in _HARMLESS}
         for place, why in mended.items():
-            _log.error("record-damaged", place=place, problem=why, **_named(name))
+            _log.error("record-damaged", place=place, problem=why, **name.facts())
         record = checked.best.rewrapped(self._generations)
         for place, key_area in self._places.items():
             if place in self._sites and checked.wanting.get(place) == RECORD_MISSING:
@@ -143,7 +143,3 @@ class Rewrapper(WorkSource):
         with self._database.read() as tx:
             states = {each.state for each in copies_of(tx, name, self._sites)}
             return not is_listed(tx, name) or (bool(states) and states <= _GOING)
-
-
-def _named(name: ObjectName) -> dict[str, str | int]:
-    return {"package": str(name.package), "kind": str(name.kind), "sequence": name.sequence}

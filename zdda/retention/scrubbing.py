@@ -190,8 +190,8 @@ class Scrubber(WorkSource):
         now = self._clock.now()
         with self._database.write() as tx:
             if move_copy(tx, site.name, name, CopyState.PRESENT, CopyState.DAMAGED, now, problem):
-                note(tx, now, "copy-damaged", site=site.name, problem=problem, **_named(name))
-                _log.error("copy-damaged", site=site.name, problem=problem, **_named(name))
+                note(tx, now, "copy-damaged", site=site.name, problem=problem, **name.facts())
+                _log.error("copy-damaged", site=site.name, problem=problem, **name.facts())
         self._crash("scrub.damage-noted")
         return True
 
@@ -239,21 +239,21 @@ class Scrubber(WorkSource):
         with self._database.write() as tx:
             if move_copy(tx, copy.site, copy.name, CopyState.DAMAGED, CopyState.PRESENT, now):
                 copies_checked(tx, copy.site, [copy.name], now)
-                note(tx, now, "copy-mended", site=copy.site, problem=found, **_named(copy.name))
-        _log.warning("copy-mended", site=copy.site, problem=found, **_named(copy.name))
+                note(tx, now, "copy-mended", site=copy.site, problem=found, **copy.name.facts())
+        _log.warning("copy-mended", site=copy.site, problem=found, **copy.name.facts())
 
     def _lost(self, site: Site, copy: Copy, error: NoGoodCopy) -> None:
         """An alarm, every day anew; the audit and the package's chain have it once."""
         now = self._clock.now()
         found = _found(copy)
-        _log.error("copy-lost", site=site.name, problem=found, reason=str(error), **_named(copy.name))
+        _log.error("copy-lost", site=site.name, problem=found, reason=str(error), **copy.name.facts())
         if not (copy.problem or "").endswith(_LOST):
             try:
                 self._tell_chain(copy, found, EventOutcome.FAIL, now)
             except ZddaError as untold:
-                _log.error("preservation-events-not-told", reason=untold.code, **_named(copy.name))
+                _log.error("preservation-events-not-told", reason=untold.code, **copy.name.facts())
             with self._database.write() as tx:
-                note(tx, now, "copy-lost", site=site.name, problem=found, **_named(copy.name))
+                note(tx, now, "copy-lost", site=site.name, problem=found, **copy.name.facts())
         with self._database.write() as tx:
             until = now + _LOST_AGAIN
             postpone_copy(tx, copy.site, copy.name, CopyState.DAMAGED, until, found + _LOST)
@@ -269,7 +269,7 @@ class Scrubber(WorkSource):
         try:
             self._tell(copy.name.package, events)
         except NotFound:
-            _log.error("preservation-events-not-told", reason="not-found", **_named(copy.name))
+            _log.error("preservation-events-not-told", reason="not-found", **copy.name.facts())
 
     def _postpone(self, copy: Copy, until: datetime, problem: str) -> None:
         with self._database.write() as tx:
@@ -308,7 +308,3 @@ class _Guarded:
 def _found(copy: Copy) -> str:
     """What was found wrong with it."""
     return (copy.problem or "object-damaged").removesuffix(_LOST)
-
-
-def _named(name: ObjectName) -> dict[str, object]:
-    return {"package": str(name.package), "kind": name.kind.value, "sequence": name.sequence}
