@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help setup run test check unit campaign-crash campaign-sites campaign-fuzz benchmarks lock clean
+.PHONY: help setup run test check unit campaign-crash campaign-sites campaign-scrub campaign-fuzz benchmarks lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
