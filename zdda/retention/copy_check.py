@@ -32,8 +32,6 @@ class Defect(StrEnum):
 
 
 _NOBODYS = ContentAddress(bytes(32))
-BYTES_GONE = frozenset({Defect.MISSING, Defect.OTHER_LENGTH, Defect.OTHER_BYTES, Defect.UNREADABLE, Defect.UNANSWERED})
-"""Defects that only a good copy can mend."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import BinaryIO, Protocol
 
@@ -26,6 +26,21 @@ class Source(Protocol):
     def stat(self, address: ContentAddress) -> BlobStat: ...
 
     def open(self, address: ContentAddress) -> BinaryIO: ...
+
+
+class GuardedSource:
+    """A site's store as a ``Source`` that gives its bytes only where ``check`` raises nothing. The store that is mended
+    opens its source while it lets nobody else at the object: what ``check`` finds then is still so when it writes."""
+
+    def __init__(self, blobs: BlobStore, check: Callable[[], None]) -> None:
+        self._blobs, self._check = blobs, check
+
+    def stat(self, address: ContentAddress) -> BlobStat:
+        return self._blobs.stat(address)
+
+    def open(self, address: ContentAddress) -> BinaryIO:
+        self._check()
+        return self._blobs.open(address)
 
 
 def mend_copy(blobs: BlobStore, others: Sequence[Source], record: ObjectRecord, defect: Defect) -> None:

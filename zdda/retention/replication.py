@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from functools import partial
 
 import structlog
 
@@ -27,11 +27,10 @@ from zdda.database.session import TenantDatabase
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock
 from zdda.model.errors import NotFound, Unavailable, ZddaError
-from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectName
 from zdda.retention.copy_check import Defect, answers, check_copy
-from zdda.retention.mending import NoGoodCopy, mend_copy
-from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
+from zdda.retention.mending import GuardedSource, NoGoodCopy, mend_copy
+from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.object_record import ObjectRecord
 from zdda.storage.object_store import ObjectStore
 from zdda.storage.site import Site
@@ -155,7 +154,8 @@ class Replicator(WorkSource):
         if defect is None:
             return
         self._crash("replicate.before-copy")
-        mend_copy(self._site.blobs, [_Guarded(self, other, copy) for other in self._others], record, defect)
+        check = partial(self._check_wanted, copy)
+        mend_copy(self._site.blobs, [GuardedSource(other.blobs, check) for other in self._others], record, defect)
         self._crash("replicate.copy-written")
         defect = check_copy(self._site.blobs, record).defect
         if defect is not None:
@@ -172,6 +172,10 @@ class Replicator(WorkSource):
     def _state(self, copy: Copy) -> CopyState | None:
         with self._database.read() as tx:
             return next((each.state for each in copies_of(tx, copy.name, [copy.site])), None)
+
+    def _check_wanted(self, copy: Copy) -> None:
+        if self._state(copy) is not CopyState.MISSING:
+            raise _NotWanted
 
     def _failing(self, copy: Copy, error: Exception) -> None:
         reason = error.code if isinstance(error, ZddaError) else type(error).__name__
@@ -200,18 +204,3 @@ class Replicator(WorkSource):
 
 class _NotWanted(Exception):
     """The copy is not to be written any more."""
-
-
-class _Guarded:
-    """Another site as a source: gives nothing once the copy is no longer wanted."""
-
-    def __init__(self, replicator: Replicator, site: Site, copy: Copy) -> None:
-        self._replicator, self._blobs, self._copy = replicator, site.blobs, copy
-
-    def stat(self, address: ContentAddress) -> BlobStat:
-        return self._blobs.stat(address)
-
-    def open(self, address: ContentAddress) -> BinaryIO:
-        if self._replicator._state(self._copy) is not CopyState.MISSING:
-            raise _NotWanted
-        return self._blobs.open(address)

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import BinaryIO
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -29,14 +29,13 @@ from zdda.database.session import TenantDatabase
 from zdda.jobs.runner import WorkSource
 from zdda.model.clock import Clock
 from zdda.model.errors import NotFound, Unavailable, ZddaError
-from zdda.model.identifiers import ContentAddress
 from zdda.model.objects import ObjectKind, ObjectName
 from zdda.packaging.preservation_events import EventOutcome, EventType, PreservationEvent
 from zdda.retention.copy_check import CheckedCopy, CheckedRecords, Defect, PlaceAway, answers, check_copy, check_records
-from zdda.retention.mending import NoGoodCopy, mend_copy, mend_records
+from zdda.retention.mending import GuardedSource, NoGoodCopy, mend_copy, mend_records
 from zdda.retention.read_budget import ReadBudget
 from zdda.retention.record_slots import reclaim_slots
-from zdda.storage.blob_store import BlobStat, CrashPoint, no_crash
+from zdda.storage.blob_store import CrashPoint, no_crash
 from zdda.storage.key_area import KeyArea
 from zdda.storage.site import Site
 
@@ -222,7 +221,8 @@ class Scrubber(WorkSource):
             self._forget_if_erased(copy)
         defect = None if seen.copy is None else seen.copy.defect
         if defect is not None:
-            others = [_Guarded(self, other, copy) for other in self._sites if other.name != site.name]
+            check = partial(self._check_damaged, copy)
+            others = [GuardedSource(other.blobs, check) for other in self._sites if other.name != site.name]
             mend_copy(site.blobs, others, best, defect)
             self._crash("scrub.copy-mended")
             defect = check_copy(site.blobs, best).defect
@@ -275,9 +275,11 @@ class Scrubber(WorkSource):
         with self._database.write() as tx:
             postpone_copy(tx, copy.site, copy.name, CopyState.DAMAGED, until, copy.problem or problem)
 
-    def _is_damaged_still(self, copy: Copy) -> bool:
+    def _check_damaged(self, copy: Copy) -> None:
+        """Raises ``NotFound`` where the copy is no longer to be mended."""
         with self._database.read() as tx:
-            return [each.state for each in copies_of(tx, copy.name, [copy.site])] == [CopyState.DAMAGED]
+            if [each.state for each in copies_of(tx, copy.name, [copy.site])] != [CopyState.DAMAGED]:
+                raise NotFound("the object is being erased")
 
     def _forget_if_erased(self, copy: Copy) -> None:
         """An erasure of the object that began meanwhile may have passed the places that were just written. A copy that
@@ -288,21 +290,6 @@ class Scrubber(WorkSource):
             for place in self._places.values():
                 place.destroy(copy.name)
             raise NotFound("the object is being erased")
-
-
-class _Guarded:
-    """Another site as a source: gives nothing once the copy is no longer to be mended."""
-
-    def __init__(self, scrubber: Scrubber, site: Site, copy: Copy) -> None:
-        self._scrubber, self._blobs, self._copy = scrubber, site.blobs, copy
-
-    def stat(self, address: ContentAddress) -> BlobStat:
-        return self._blobs.stat(address)
-
-    def open(self, address: ContentAddress) -> BinaryIO:
-        if not self._scrubber._is_damaged_still(self._copy):
-            raise NotFound("the object is being erased")
-        return self._blobs.open(address)
 
 
 def _found(copy: Copy) -> str:
