@@ -19,9 +19,10 @@ import pytest
 
 from tests.contracts.test_blob_store import DATA, UNTIL, Died, address_of, put, stream_of
 from tests.contracts.test_erasing import PAST, permitted
+from tests.services.absence import absent
 from tests.services.blob_stores import sftp_store
 from tests.services.shared_service import free_port
-from tests.services.sshd import OwnServer, absent, sftp_folder, sshd
+from tests.services.sshd import OwnServer, sftp_folder, sshd
 from tests.simulator.ssh_server import PasswordServer
 from zdda.model.errors import InvalidInput, NotFound
 from zdda.storage.blob_store import BlobDamaged

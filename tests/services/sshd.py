@@ -14,8 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-import pytest
-
+from tests.services.absence import absent
 from tests.services.shared_service import Daemons, ServiceAbsent, free_port, guard, listens, shared, wait_for
 from zdda.storage.sftp_files import SftpAddress
 
@@ -49,13 +48,6 @@ def sshd() -> dict[str, str]:
         return shared("tests.services.sshd", _STARTING)
     except ServiceAbsent as error:
         absent(str(error))
-
-
-def absent(why: str) -> None:
-    """Skips; fails in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 def run(daemons: Daemons) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.services.absence import absent
 from zdda.database.engine import open_engine
 from zdda.database.migration import migrate
 
@@ -131,9 +132,7 @@ def server_or_skip() -> PostgresqlServer:
     try:
         return server()
     except PostgresqlAbsent:
-        if os.environ.get("CI"):
-            pytest.fail("PostgreSQL is not installed")
-        pytest.skip("PostgreSQL is not installed")
+        absent("PostgreSQL is not installed")
 
 
 @cache
