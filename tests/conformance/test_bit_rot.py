@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.simulator.archive import SimulatedArchive, TickingClock, make_archive, prepare
+from tests.simulator.archive import SITES, SimulatedArchive, TickingClock, make_archive, prepare_two_sites
 from tests.simulator.pki import NOW, pki
 from zdda.app_stopped import open_to_doubt
 from zdda.audit.log import entries, sequence
@@ -25,16 +25,8 @@ from zdda.settings import load
 from zdda.storage.object_record import ObjectRecord
 from zdda.storage.slots import COPY, SLOTS, decode_copy, encode_copy, slot_offset
 
-NAMES = ("praha", "brno")
 PLACES = ("key-area-1", "key-area-2", "praha-records", "brno-records")
 KINDS = (ObjectKind.AIP, ObjectKind.EVIDENCE_BATCH, ObjectKind.AMENDMENT)
-SITE = """
-[[sites]]
-name = "{0}"
-directory = "{0}"
-immutable = false
-records = {{ kind = "folder", directory = "{0}-records" }}
-"""
 LATER = NOW + timedelta(days=3)
 
 
@@ -102,11 +94,7 @@ def told(archive: SimulatedArchive) -> set[tuple[str, str, str]]:
 @pytest.fixture(scope="module")
 def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("rot") / "archive"
-    prepare(folder)
-    file = folder / "zdda.toml"
-    text = file.read_text("utf-8").replace("[store]\nimmutable = false\n", "")
-    text = text.replace("[scrub]\nbytes_per_second = 0", "[scrub]\nbytes_per_second = 100000000")
-    file.write_text(text + "".join(SITE.format(name) for name in NAMES), "utf-8")
+    prepare_two_sites(folder, ("[scrub]\nbytes_per_second = 0", "[scrub]\nbytes_per_second = 100000000"))
     archive = make_archive(folder)
     archive.deposit([b"first" * 1000, b"attachment"])
     archive.deposit([b"second"])
@@ -186,7 +174,7 @@ def test_an_object_that_rots_at_one_site_is_mended(kind: ObjectKind, how: str, f
 @pytest.mark.parametrize("how", HOW[:4])
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_object_that_rots_at_both_sites_is_an_alarm(kind: ObjectKind, how: str, folder: Folder) -> None:
-    problems = {(site, rot_blob(folder, site, folder.name(kind), how)) for site in NAMES}
+    problems = {(site, rot_blob(folder, site, folder.name(kind), how)) for site in SITES}
     assert folder.run() >= {("copy-lost", site, problem) for site, problem in problems}
     found = {each["code"] for each in folder.findings() if each["severity"] == "broken"}
     assert found & {problem for _, problem in problems}

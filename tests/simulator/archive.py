@@ -202,6 +202,28 @@ def prepare(folder: Path, database_url: str | None = None, batch_size: int = 100
     return settings
 
 
+SITES = ("praha", "brno")
+_SITE = """
+[[sites]]
+name = "{0}"
+directory = "{0}"
+immutable = false
+records = {{ kind = "folder", directory = "{0}-records" }}
+"""
+
+
+def prepare_two_sites(folder: Path, *changes: tuple[str, str]) -> None:
+    """``prepare``, then instead of the one store two sites in folders, each with a place of records of its own;
+    ``changes``: what else is put in place of what in the settings' text."""
+    prepare(folder)
+    file = folder / "zdda.toml"
+    text = file.read_text("utf-8")
+    for old, new in (("[store]\nimmutable = false\n", ""), *changes):
+        assert old in text, old
+        text = text.replace(old, new)
+    file.write_text(text + "".join(_SITE.format(name) for name in SITES), "utf-8")
+
+
 def make_archive(
     folder: Path,
     *,

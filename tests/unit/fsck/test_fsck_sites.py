@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from tests.simulator.archive import make_archive, prepare
+from tests.simulator.archive import make_archive, prepare_two_sites
 from tests.simulator.pki import NOW, pki
 from zdda.app_stopped import open_to_doubt
 from zdda.cli.main import application
@@ -18,29 +18,13 @@ from zdda.fsck.store_check import StoreCheck
 from zdda.settings import load
 from zdda.storage.durable_files import set_immutable
 
-SITES = """
-[[sites]]
-name = "praha"
-directory = "praha"
-immutable = false
-records = { kind = "folder", directory = "praha-records" }
-
-[[sites]]
-name = "brno"
-directory = "brno"
-immutable = false
-records = { kind = "folder", directory = "brno-records" }
-"""
 Line = dict[str, Any]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A package of a class that lies at both sites, one of a class that lies at one."""
-    prepare(tmp_path)
-    file = tmp_path / "zdda.toml"
-    text = file.read_text("utf-8").replace("[store]\nimmutable = false\n", "")
-    file.write_text(text.replace('name = "long"', 'name = "long"\nstores = ["praha"]') + SITES, "utf-8")
+    prepare_two_sites(tmp_path, ('name = "long"', 'name = "long"\nstores = ["praha"]'))
     archive = make_archive(tmp_path)
     archive.deposit([b"one"])
     archive.deposit([b"two"], {"retentionClass": "long"})

@@ -13,12 +13,12 @@ import pytest
 from sqlalchemy import delete, select
 from typer.testing import CliRunner, Result
 
-from tests.simulator.archive import ACCOUNT, TickingClock, make_archive, prepare
+from tests.simulator.archive import ACCOUNT, TickingClock, make_archive, prepare_two_sites
 from tests.simulator.disposing import LATER as DUE
 from tests.simulator.disposing import desk_of, packages_of, stores_say
 from tests.simulator.pki import NOW
 from tests.simulator.postgresql import database_url
-from tests.unit.fsck.test_fsck_sites import SITES, blobs
+from tests.unit.fsck.test_fsck_sites import blobs
 from tests.unit.ingest.test_rebuild import rows
 from tests.unit.ingest.test_repair import compared, keep, kept, put_back, reopened, repair, rows_of, what
 from zdda.catalog import tables
@@ -39,9 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def two_sites(folder: Path) -> Path:
-    prepare(folder)
-    file = folder / "zdda.toml"
-    file.write_text(file.read_text("utf-8").replace("[store]\nimmutable = false\n", "") + SITES, "utf-8")
+    prepare_two_sites(folder)
     for content in (b"one", b"two"):
         deposited(folder, content)
     return folder

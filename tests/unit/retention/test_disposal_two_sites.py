@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from tests.simulator.archive import TENANT, SimulatedArchive, make_archive, prepare
+from tests.simulator.archive import TENANT, SimulatedArchive, make_archive, prepare_two_sites
 from tests.simulator.disposing import LATER, Alarms, desk_of, packages_of, stores_say
 from tests.simulator.pki import pki
 from zdda.app_stopped import open_to_doubt
@@ -26,20 +26,6 @@ from zdda.settings import load
 from zdda.storage.awaited_site import AwaitedBlobs, AwaitedRecords
 from zdda.storage.site import Site
 
-SITES = """
-[[sites]]
-name = "praha"
-directory = "praha"
-immutable = false
-records = { kind = "folder", directory = "praha-records" }
-
-[[sites]]
-name = "brno"
-directory = "brno"
-immutable = false
-records = { kind = "folder", directory = "brno-records" }
-"""
-
 
 class Stopped(BaseException):
     """Here the process ends."""
@@ -47,10 +33,7 @@ class Stopped(BaseException):
 
 @pytest.fixture
 def archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SimulatedArchive]:
-    prepare(tmp_path)
-    file = tmp_path / "zdda.toml"
-    text = file.read_text("utf-8").replace("[store]\nimmutable = false\n", "")
-    file.write_text(text.replace('name = "patient"', 'name = "patient"\nstores = ["praha"]') + SITES, "utf-8")
+    prepare_two_sites(tmp_path, ('name = "patient"', 'name = "patient"\nstores = ["praha"]'))
     opened = make_archive(tmp_path)
     for key in ("one", "two"):
         opened.deposit([b"%PDF to be forgotten" * 1000], {}, key)
