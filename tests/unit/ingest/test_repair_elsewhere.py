@@ -135,7 +135,10 @@ def test_a_row_that_is_wrong_while_its_evidence_is_lost(folder: Path, kind: str,
     deposited(folder, b"one")
     before = rows_of(folder)
     for path in (folder / "store" / "objects").rglob("*"):
-        if any(row["kind"] == kind and row["address"].endswith(path.name) for row in before["objects"]):
+        # a folder's two digits may be the end of an address
+        if path.is_file() and any(
+            row["kind"] == kind and row["address"].endswith(path.name) for row in before["objects"]
+        ):
             path.unlink()
     archive = reopened(folder, resuming=False)
     with archive.archive.database.write() as tx:
