@@ -19,6 +19,7 @@ from zdda import __version__
 from zdda.access.packages import PackageAccess
 from zdda.api.rest.application import create_application
 from zdda.api.rest.deposits import DepositLimits
+from zdda.archive_health import ArchiveHealth
 from zdda.audit.log import sequence
 from zdda.blob_stores import CanaryWork, deletion_witness, make_stores, open_guarantee, open_sites
 from zdda.catalog.deposits import LEASED as DEPOSITS
@@ -26,7 +27,6 @@ from zdda.catalog.evidence import LEASED as BATCHES
 from zdda.catalog.evidence import BatchState
 from zdda.crypto.generations import GenerationKeys
 from zdda.crypto.signing import Signer
-from zdda.database.engine import answers
 from zdda.database.migration import migrate
 from zdda.database.session import TenantDatabase
 from zdda.evidence.evidence_record import TokenStatus
@@ -281,7 +281,7 @@ def build(
     writer = WorkerReportWriter(pool)
     packages = PackageAccess(database, vault.store, clock, writer, ReportSealer(signer, of_seal, clock))
     validations = ValidationDesk(workshop, writer)
-    health = ArchiveHealth(engine, vault, runner, pool, signer)
+    health = ArchiveHealth(engine, vault.store, runner, pool, signer)
     application = create_application(intake, packages, validations, health, accounts, _limits(settings))
     return Archive(
         vault, engine, database, accounts, workshop, intake, packages, disposal, runner, pool, http, application
@@ -306,32 +306,6 @@ def _disposal(settings: Settings, folder: Path, vault: Vault, workshop: Workshop
         complete_token=workshop.complete_token,
         may_seal=workshop.seal_validation_data,
     )
-
-
-class ArchiveHealth:
-    """See ``zdda.model.views.Health``."""
-
-    def __init__(self, engine: Engine, vault: Vault, runner: Runner, pool: WorkerPool, signer: Signer) -> None:
-        self._engine, self._vault, self._runner, self._pool, self._signer = engine, vault, runner, pool, signer
-
-    def ready(self) -> dict[str, str | None]:
-        return {
-            "catalog": None if answers(self._engine) else "does not answer",
-            "store": None if self._vault.store.answers() else "does not answer",
-            "signer": None if self._signs() else "does not sign",
-            "runner": None if self._runner.alive() else "does not run",
-            "workers": None if self._pool.answers() else "do not answer",
-        }
-
-    def sites(self) -> dict[str, bool]:
-        return self._vault.store.answering()
-
-    def _signs(self) -> bool:
-        try:
-            return bool(self._signer.sign(b"ready?"))
-        except Exception as error:  # noqa: BLE001 - whatever the signer raises, it does not sign
-            _log.error("signer-failed", error=type(error).__name__)
-            return False
 
 
 class _Audit(WorkSource):
