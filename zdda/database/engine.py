@@ -16,6 +16,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from zdda.model.errors import InvalidInput, Unavailable
 
 _READ = "zdda_read"
+_OTHERS = 16
+"""Who may open a new SQLite file at the same moment."""
 _turns: dict[str, Lock] = {}
 """By SQLite file: several engines may have it open."""
 
@@ -82,14 +84,27 @@ def _answering() -> Iterator[None]:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's own BEGIN follows, not the driver's
+    connection.execute("PRAGMA busy_timeout=15000")
+    _keep_a_log(connection)
     for pragma in (
-        "journal_mode=WAL",
         "synchronous=FULL",
-        "busy_timeout=15000",
         "foreign_keys=ON",
         "secure_delete=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _keep_a_log(connection: Any) -> None:
+    """Journal mode WAL, which the file keeps. While another connection to a new file is at that, SQLite says at once
+    that it is locked, whatever the busy timeout: so its end is waited for by a write lock, and then it is done."""
+    for _ in range(_OTHERS):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("COMMIT")
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_sqlite(connection: Connection) -> None:

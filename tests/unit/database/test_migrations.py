@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
 from uuid import UUID
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, LargeBinary, Uuid, bindparam, text
+from sqlalchemy import Connection, Engine, LargeBinary, Uuid, bindparam, text
 
 import zdda.audit.tables
 import zdda.catalog.tables
@@ -107,3 +109,20 @@ def test_a_newer_database_is_refused_and_left_alone(database_url: str) -> None:
     with engine.connect() as connection:
         assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one() == "from-the-future"
     engine.dispose()
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_many_may_open_a_new_file_at_once(attempt: int, tmp_path: Path) -> None:
+    """Whoever finds another connection at the change to the log's mode waits for it instead of failing."""
+    engines = [open_engine(f"sqlite:///{tmp_path}/catalog.db") for _ in range(6)]
+    together = Barrier(len(engines))
+
+    def opened(engine: Engine) -> str:
+        together.wait()
+        with engine.connect() as connection:
+            return str(connection.exec_driver_sql("PRAGMA journal_mode").scalar_one())
+
+    with ThreadPoolExecutor(len(engines)) as threads:
+        assert list(threads.map(opened, engines)) == ["wal"] * len(engines)
+    for engine in engines:
+        engine.dispose()
